@@ -1,0 +1,13 @@
+"""Account errors, named by what the caller should do."""
+
+
+class AccountsError(Exception):
+    """Root of every accounts error."""
+
+
+class SignUpRefused(AccountsError):
+    """Correct the form: the sign-up cannot be accepted as it is."""
+
+
+class AuditChainBroken(AccountsError):
+    """Page somebody: the audit log was changed after it was written."""

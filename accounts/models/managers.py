@@ -1,0 +1,37 @@
+"""How users are made and found."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.db import connection
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from accounts.models.users import User
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users with the next public id; finds them by e-mail in any case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the user with this e-mail, whatever its case."""
+        return self.get(email__iexact=username)
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user. The caller has validated the e-mail and the password."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval('accounts_public_id')")
+            number = cursor.fetchone()[0]
+        user = self.model(
+            email=self.normalize_email(email),
+            public_id=f"FB{number:04d}",
+            joined_at=fields.pop("joined_at", None) or timezone.now(),
+            **fields,
+        )
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a staff user with every permission."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)

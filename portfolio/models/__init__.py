@@ -1,0 +1,27 @@
+"""Models of the portfolio app."""
+
+from portfolio.models.books import Book
+from portfolio.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from portfolio.models.orders import IdempotencyKey, Order, OrderEvent, VenueEvent
+from portfolio.models.risk import KillSwitch, RateSecond, RiskLimit
+from portfolio.models.trades import Position, Trade
+from portfolio.models.venue_accounts import FeeSchedule, GatewayShard, VenueAccount
+
+__all__ = [
+    "Book",
+    "FeeSchedule",
+    "GatewayShard",
+    "IdempotencyKey",
+    "KillSwitch",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Order",
+    "OrderEvent",
+    "Position",
+    "RateSecond",
+    "RiskLimit",
+    "Trade",
+    "VenueAccount",
+    "VenueEvent",
+]
