@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+from accounts.models.managers import OwnedQuerySet
+
 
 class AuditEvent(models.Model):
     """One act: who, on whose behalf, from where, on what. One global hash chain."""
@@ -20,6 +22,10 @@ class AuditEvent(models.Model):
     at = models.DateTimeField()
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64, unique=True)
+
+    # People see what was done on their own behalf, whoever did it.
+    owner_path = "on_behalf_of"
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["on_behalf_of", "-at"], name="audit_subject_at")]

@@ -1,13 +1,26 @@
-"""How users are made and found."""
+"""How users are made and found, and how what belongs to one user is found."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.contrib.auth.base_user import BaseUserManager
-from django.db import connection
+from django.db import connection, models
 from django.utils import timezone
 
 if TYPE_CHECKING:
     from accounts.models.users import User
+
+Owned = TypeVar("Owned", bound=models.Model)
+
+
+class OwnedQuerySet(models.QuerySet[Owned]):
+    """Rows that belong to somebody. Everything a user is shown starts at `for_user`.
+
+    The owner is the field `user`, or what the model names in `owner_path`.
+    """
+
+    def for_user(self, user: "User") -> Self:
+        """Return the rows of this user only."""
+        return self.filter(**{getattr(self.model, "owner_path", "user"): user})
 
 
 class UserManager(BaseUserManager["User"]):

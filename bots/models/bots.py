@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.models.managers import OwnedQuerySet
 from bots.domain.enums import AWAKE_STATUSES, BotStatus
 from market.models import Instrument
 from portfolio.models import Book
@@ -47,6 +48,8 @@ class Bot(models.Model):
     stopped_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()
 
+    objects = OwnedQuerySet.as_manager()
+
     class Meta:
         indexes = [
             models.Index(
@@ -76,6 +79,9 @@ class BotBand(models.Model):
     wake_below = models.DecimalField(max_digits=28, decimal_places=12, null=True)
     wake_above = models.DecimalField(max_digits=28, decimal_places=12, null=True)
     is_armed = models.BooleanField(default=True)
+
+    owner_path = "bot__user"
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -111,6 +117,9 @@ class BotEvent(models.Model):
     # Market time of the decision and wall time of the record (decisions 19).
     market_time = models.DateTimeField(null=True)
     at = models.DateTimeField()
+
+    owner_path = "bot__user"
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["bot", "-id"], name="bot_event_newest")]

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from accounts.models.managers import OwnedQuerySet
 from portfolio.models.venue_accounts import VenueAccount
 
 
@@ -39,6 +40,8 @@ class Book(models.Model):
     consumed_seq = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [

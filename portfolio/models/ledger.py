@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from accounts.models.managers import OwnedQuerySet
 from portfolio.models.books import Book
 
 
@@ -26,6 +27,9 @@ class LedgerAccount(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     asset = models.CharField(max_length=60)
     balance = models.DecimalField(max_digits=28, decimal_places=12, null=True)
+
+    owner_path = "book__user"
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -69,6 +73,9 @@ class LedgerEntry(models.Model):
     transaction = models.ForeignKey(LedgerTransaction, models.PROTECT, related_name="entries")
     account = models.ForeignKey(LedgerAccount, models.PROTECT, related_name="entries")
     amount = models.DecimalField(max_digits=28, decimal_places=12)
+
+    owner_path = "account__book__user"
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.models.managers import OwnedQuerySet
 from market.domain.enums import (
     TERMINAL_STATUSES,
     FillModel,
@@ -84,6 +85,8 @@ class Order(models.Model):
     last_event_hash = models.CharField(max_length=64, blank=True)
     event_count = models.PositiveIntegerField(default=0)
 
+    objects = OwnedQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -161,6 +164,9 @@ class OrderEvent(models.Model):
     previous_hash = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
 
+    owner_path = "order__user"
+    objects = OwnedQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["order", "sequence"], name="order_event_sequence"),
@@ -179,6 +185,8 @@ class IdempotencyKey(models.Model):
     request_hash = models.CharField(max_length=64)
     order = models.ForeignKey(Order, models.PROTECT, null=True)
     created_at = models.DateTimeField()
+
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -199,6 +207,9 @@ class VenueEvent(models.Model):
     received_at = models.DateTimeField()
     applied_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
+
+    owner_path = "venue_account__user"
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from accounts.models.managers import OwnedQuerySet
 from portfolio.models.books import Book
 from portfolio.models.venue_accounts import VenueAccount
 
@@ -48,6 +49,8 @@ class RiskLimit(models.Model):
     max_price_deviation = models.DecimalField(
         max_digits=12, decimal_places=8, null=True, blank=True
     )
+
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.models.managers import OwnedQuerySet
 from market.domain.enums import Liquidity, Side
 from market.models import Instrument
 from portfolio.models.books import Book
@@ -31,6 +32,8 @@ class Trade(models.Model):
     # Market time of the fill (decisions 19) and when we recorded it.
     exchange_time = models.DateTimeField()
     recorded_at = models.DateTimeField()
+
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -73,6 +76,8 @@ class Position(models.Model):
     sell_quantity = models.DecimalField(max_digits=28, decimal_places=12, default=0)
     sell_value = models.DecimalField(max_digits=40, decimal_places=12, default=0)
     updated_at = models.DateTimeField()
+
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from accounts.models.managers import OwnedQuerySet
 from market.domain.enums import AccountMode, FeeMode, FillModel
 
 
@@ -52,6 +53,8 @@ class VenueAccount(models.Model):
     status_reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
 
+    objects = OwnedQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "name"], name="venue_account_name_unique"),
@@ -69,6 +72,9 @@ class FeeSchedule(models.Model):
     maker_rate = models.DecimalField(max_digits=12, decimal_places=8)
     taker_rate = models.DecimalField(max_digits=12, decimal_places=8)
     valid_from = models.DateTimeField()
+
+    owner_path = "venue_account__user"
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [
