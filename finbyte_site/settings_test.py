@@ -1,0 +1,9 @@
+"""Settings of the tests: services of the session, quick passwords."""
+
+from finbyte_site.embedded.testing import ensure_services
+
+ensure_services()
+
+from finbyte_site.settings import *  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
