@@ -1,0 +1,387 @@
+"""Prices, wake-up intervals, heartbeats and private events on Redis: the words of the wire.
+
+Everything here is a hint or a cache: PostgreSQL is the truth, and losing Redis loses no money.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, cast
+
+import orjson
+import redis
+import redis.asyncio
+from django.conf import settings
+from django.utils import timezone
+from redis.client import PubSub
+
+from market.domain.candles import CandleBar
+from market.domain.enums import FillModel, SourceKind
+from market.domain.ticks import Depth, DepthLevel, PriceInterval, Quote, Tick
+
+logger = logging.getLogger(__name__)
+
+TICKS_CHANNEL = "ticks"
+GATEWAY_CHANNEL = "gateway.wake"
+PROCESSES = ("web", "worker", "beat", "feed", "gateway")
+RING_SIZE = 256
+EVENT_RING_SIZE = 200
+# Below the size at which a subscriber would have to wait for one message to arrive in parts.
+PUBLISH_BATCH = 64
+HEARTBEAT_SECONDS = 60
+
+_QUOTES = "market:quotes"
+_OPEN_BARS = "market:bars"
+_CURRENT = "market:intervals"
+_PENDING = "market:intervals.read"
+_EVENT_SECONDS = 24 * 3600
+
+_MERGE = """
+local function merge(key, token, low, high, last, seq)
+  local old = redis.call('HGET', key, token)
+  if old then
+    local l, h = string.match(old, '^([^|]+)|([^|]+)|')
+    if tonumber(l) < tonumber(low) then low = l end
+    if tonumber(h) > tonumber(high) then high = h end
+  end
+  redis.call('HSET', key, token, low .. '|' .. high .. '|' .. last .. '|' .. seq)
+end
+"""
+_ACCUMULATE = (
+    _MERGE
+    + """
+for i = 1, #ARGV, 5 do
+  merge(KEYS[1], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+end
+"""
+)
+# What is read moves to a second hash and stays there until it is released: a reader that dies
+# leaves it for the next one, and ticks that arrive meanwhile gather in the first hash.
+_READ_INTERVALS = (
+    _MERGE
+    + """
+local current = redis.call('HGETALL', KEYS[1])
+for i = 1, #current, 2 do
+  local low, high, last, seq = string.match(current[i + 1], '^([^|]+)|([^|]+)|([^|]+)|([^|]+)$')
+  merge(KEYS[2], current[i], low, high, last, seq)
+end
+redis.call('DEL', KEYS[1])
+return redis.call('HGETALL', KEYS[2])
+"""
+)
+_RELEASE_INTERVALS = """
+for i = 1, #ARGV, 2 do
+  local kept = redis.call('HGET', KEYS[1], ARGV[i])
+  if kept and string.match(kept, '([^|]+)$') == ARGV[i + 1] then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  end
+end
+"""
+# Number, keep and publish in one go, so that the order of numbers is the order of arrival.
+_PUSH_EVENT = """
+local seq = redis.call('INCR', KEYS[1])
+local frame = '{"t":"event","seq":' .. seq .. ',' .. ARGV[1] .. '}'
+redis.call('RPUSH', KEYS[2], frame)
+redis.call('LTRIM', KEYS[2], -tonumber(ARGV[3]), -1)
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+redis.call('PUBLISH', ARGV[2], frame)
+return seq
+"""
+
+
+@cache
+def _pool(url: str) -> redis.ConnectionPool:
+    return redis.ConnectionPool.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+
+
+def connect() -> redis.Redis:
+    """Return a client on this process's shared connection pool."""
+    return redis.Redis(connection_pool=_pool(settings.REDIS_URL))
+
+
+def connect_async() -> redis.asyncio.Redis:
+    """Return an asyncio client with connections of its own; the caller closes it."""
+    return redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5)
+
+
+def plain(value: Decimal) -> str:
+    """Write a number as people do: no exponent, no trailing zeros."""
+    text = format(value, "f")
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def _levels(levels: Sequence[DepthLevel]) -> list[list[str | int]]:
+    return [[plain(level.price), plain(level.quantity), level.orders] for level in levels]
+
+
+def encode_quote(quote: Quote) -> bytes:
+    """Pack a quote for Redis."""
+    depth = quote.depth
+    return orjson.dumps(
+        {
+            "i": quote.instrument_token,
+            "src": quote.source,
+            "run": quote.run,
+            "fm": quote.fill_model,
+            "n": quote.sequence,
+            "p": plain(quote.last_price),
+            "lq": plain(quote.last_quantity),
+            "v": plain(quote.volume),
+            "o": plain(quote.open),
+            "h": plain(quote.high),
+            "l": plain(quote.low),
+            "pc": plain(quote.previous_close),
+            "xt": quote.exchange_time,
+            "rt": quote.received_at,
+            "d": None if depth is None else [_levels(depth.bids), _levels(depth.asks)],
+        }
+    )
+
+
+def _side(levels: list[list[Any]]) -> tuple[DepthLevel, ...]:
+    return tuple(
+        DepthLevel(Decimal(price), Decimal(quantity), orders) for price, quantity, orders in levels
+    )
+
+
+def _quote(row: dict[str, Any]) -> Quote:
+    depth = row["d"]
+    return Quote(
+        instrument_token=row["i"],
+        source=SourceKind(row["src"]),
+        run=row["run"],
+        fill_model=FillModel(row["fm"]),
+        sequence=row["n"],
+        last_price=Decimal(row["p"]),
+        last_quantity=Decimal(row["lq"]),
+        volume=Decimal(row["v"]),
+        open=Decimal(row["o"]),
+        high=Decimal(row["h"]),
+        low=Decimal(row["l"]),
+        previous_close=Decimal(row["pc"]),
+        exchange_time=datetime.fromisoformat(row["xt"]),
+        received_at=datetime.fromisoformat(row["rt"]),
+        depth=None if depth is None else Depth(bids=_side(depth[0]), asks=_side(depth[1])),
+    )
+
+
+def decode_quote(payload: bytes) -> Quote:
+    """Unpack one quote."""
+    return _quote(orjson.loads(payload))
+
+
+def decode_quotes(payload: bytes) -> list[Quote]:
+    """Unpack one message of the ticks channel: a list of quotes, oldest first."""
+    return [_quote(row) for row in orjson.loads(payload)]
+
+
+def _encode_tick(quote: Quote) -> bytes:
+    return orjson.dumps(
+        [
+            quote.sequence,
+            plain(quote.last_price),
+            quote.exchange_time,
+            plain(quote.volume),
+            plain(quote.last_quantity),
+        ]
+    )
+
+
+def _decode_tick(token: int, payload: bytes) -> Tick:
+    sequence, price, exchange_time, volume, last_quantity = orjson.loads(payload)
+    return Tick(
+        instrument_token=token,
+        price=Decimal(price),
+        exchange_time=datetime.fromisoformat(exchange_time),
+        volume=Decimal(volume),
+        last_quantity=Decimal(last_quantity),
+        sequence=sequence,
+    )
+
+
+def _ring(token: int) -> str:
+    return f"market:ring:{token}"
+
+
+def _by_token(quotes: Sequence[Quote]) -> dict[int, list[Quote]]:
+    grouped: dict[int, list[Quote]] = {}
+    for quote in quotes:
+        grouped.setdefault(quote.instrument_token, []).append(quote)
+    return grouped
+
+
+def put_ticks(client: redis.Redis, quotes: Sequence[Quote]) -> None:
+    """Store and publish ticks, oldest first, in one round trip."""
+    if not quotes:
+        return
+    grouped = _by_token(quotes)
+    encoded = [encode_quote(quote) for quote in quotes]
+    newest = dict(zip((quote.instrument_token for quote in quotes), encoded, strict=True))
+    extremes: list[str | int] = []
+    pipe = client.pipeline(transaction=True)
+    pipe.hset(_QUOTES, mapping=cast("Mapping[Any, Any]", newest))
+    for token, group in grouped.items():
+        prices = [quote.last_price for quote in group]
+        extremes += [
+            token,
+            plain(min(prices)),
+            plain(max(prices)),
+            plain(prices[-1]),
+            group[-1].sequence,
+        ]
+        pipe.rpush(_ring(token), *[_encode_tick(quote) for quote in group[-RING_SIZE:]])
+        pipe.ltrim(_ring(token), -RING_SIZE, -1)
+    pipe.eval(_ACCUMULATE, 1, _CURRENT, *extremes)
+    for start in range(0, len(encoded), PUBLISH_BATCH):
+        pipe.publish(TICKS_CHANNEL, b"[" + b",".join(encoded[start : start + PUBLISH_BATCH]) + b"]")
+    pipe.execute()
+
+
+def read_quotes(client: redis.Redis, tokens: Iterable[int]) -> dict[int, Quote]:
+    """Return the newest quote of each instrument that has one."""
+    wanted = list(dict.fromkeys(tokens))
+    if not wanted:
+        return {}
+    rows = cast("list[bytes | None]", client.hmget(_QUOTES, [str(token) for token in wanted]))
+    return {
+        token: decode_quote(row) for token, row in zip(wanted, rows, strict=True) if row is not None
+    }
+
+
+def put_open_bars(client: redis.Redis, bars: Mapping[int, tuple[str, CandleBar]]) -> None:
+    """Keep the open minute of each instrument, with the name of its source."""
+    rows = {
+        token: orjson.dumps(
+            [
+                source,
+                bar.time,
+                *map(plain, (bar.open, bar.high, bar.low, bar.close, bar.volume)),
+            ]
+        )
+        for token, (source, bar) in bars.items()
+    }
+    if rows:
+        client.hset(_OPEN_BARS, mapping=cast("Mapping[Any, Any]", rows))
+
+
+def read_open_bar(client: redis.Redis, token: int) -> tuple[str, CandleBar] | None:
+    """Return (source, open minute) of an instrument."""
+    row = client.hget(_OPEN_BARS, str(token))
+    if row is None:
+        return None
+    source, time, *numbers = orjson.loads(row)
+    return source, CandleBar(datetime.fromisoformat(time), *map(Decimal, numbers))
+
+
+def _interval(token: bytes, text: bytes) -> PriceInterval:
+    low, high, last, sequence = text.decode().split("|")
+    return PriceInterval(
+        instrument_token=int(token),
+        low=Decimal(low),
+        high=Decimal(high),
+        last=Decimal(last),
+        sequence=int(sequence),
+    )
+
+
+def read_intervals(client: redis.Redis) -> list[PriceInterval]:
+    """Return low and high of every instrument with ticks that nobody has released yet."""
+    flat = cast("list[bytes]", client.eval(_READ_INTERVALS, 2, _CURRENT, _PENDING))
+    return [_interval(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
+
+
+def release_intervals(client: redis.Redis, intervals: Sequence[PriceInterval]) -> None:
+    """Forget what was read, and only that: an interval read again since then stays."""
+    if not intervals:
+        return
+    arguments: list[int] = []
+    for interval in intervals:
+        arguments += [interval.instrument_token, interval.sequence]
+    client.eval(_RELEASE_INTERVALS, 1, _PENDING, *cast("list[str]", arguments))
+
+
+def recent_ticks(client: redis.Redis, token: int, *, after_sequence: int) -> list[Tick]:
+    """Return the ticks after a sequence number that are still in the ring, oldest first."""
+    rows = cast("list[bytes]", client.lrange(_ring(token), 0, -1))
+    ticks = (_decode_tick(token, row) for row in rows)
+    return [tick for tick in ticks if tick.sequence > after_sequence]
+
+
+def subscribe_ticks(client: redis.Redis, *channels: str) -> PubSub:
+    """Return a subscription to the ticks channel and to any further channels named."""
+    pubsub: PubSub = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    pubsub.subscribe(TICKS_CHANNEL, *channels)
+    return pubsub
+
+
+def beat(client: redis.Redis, name: str) -> None:
+    """Say that a process is alive, by the wall clock."""
+    client.set(f"beat:{name}", timezone.now().isoformat(), ex=HEARTBEAT_SECONDS)
+
+
+def read_beats(client: redis.Redis) -> dict[str, datetime]:
+    """Return the last sign of life of each process that gave one in the last minute."""
+    rows = cast("list[bytes | None]", client.mget([f"beat:{name}" for name in PROCESSES]))
+    return {
+        name: datetime.fromisoformat(row.decode())
+        for name, row in zip(PROCESSES, rows, strict=True)
+        if row is not None
+    }
+
+
+def user_channel(user_id: int) -> str:
+    """Return the name of a user's private group."""
+    return f"user.{user_id}"
+
+
+def _event_keys(user_id: int) -> tuple[str, str]:
+    return f"events:{user_id}:seq", f"events:{user_id}:ring"
+
+
+def push_event(user_id: int, kind: str, data: Mapping[str, Any]) -> None:
+    """Send a private event to a user's open pages; call it from on_commit.
+
+    A page that misses events asks for them again or reloads, so a silent Redis is only logged.
+    """
+    body = b'"kind":' + orjson.dumps(kind) + b',"data":' + orjson.dumps(data, default=_json_default)
+    sequence_key, ring_key = _event_keys(user_id)
+    try:
+        connect().eval(
+            _PUSH_EVENT,
+            2,
+            sequence_key,
+            ring_key,
+            cast("str", body),
+            user_channel(user_id),
+            str(EVENT_RING_SIZE),
+            str(_EVENT_SECONDS),
+        )
+    except redis.RedisError:
+        logger.warning("event not pushed user=%s kind=%s", user_id, kind, exc_info=True)
+
+
+def _json_default(value: object) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    raise TypeError(f"{type(value).__name__} does not belong in an event")
+
+
+def event_sequence(frame: bytes) -> int:
+    """Return the number of a private event's frame."""
+    return int(frame[len(b'{"t":"event","seq":') : frame.index(b",", 19)])
+
+
+async def missed_events(
+    client: redis.asyncio.Redis, user_id: int, *, after: int
+) -> tuple[int, list[bytes] | None]:
+    """Return (newest number, frames after `after`); None when some of them are gone."""
+    sequence_key, ring_key = _event_keys(user_id)
+    pipe = client.pipeline(transaction=True)
+    pipe.get(sequence_key)
+    pipe.lrange(ring_key, 0, -1)
+    number, frames = await pipe.execute()
+    newest = int(number or 0)
+    missed = [frame for frame in frames if event_sequence(frame) > after]
+    return newest, missed if len(missed) == newest - after else None
