@@ -1,0 +1,172 @@
+"""How templates write numbers, times and states: thin names over the pure formatting."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from bots.domain.enums import BotStatus
+from market.domain import formatting
+from market.domain.enums import OrderStatus
+from market.models import Instrument
+
+register = template.Library()
+
+NOTHING = "-"
+_ORDER_WORDS = {
+    OrderStatus.DENIED: ("Refused", "bad"),
+    OrderStatus.READY: ("Accepted, not sent yet", "wait"),
+    OrderStatus.SENDING: ("Being sent", "wait"),
+    OrderStatus.UNKNOWN: ("Being checked", "warn"),
+    OrderStatus.OPEN: ("Open", "wait"),
+    OrderStatus.TRIGGER_PENDING: ("Waiting for trigger", "wait"),
+    OrderStatus.MODIFY_PENDING: ("Being changed", "wait"),
+    OrderStatus.CANCEL_PENDING: ("Being cancelled", "wait"),
+    OrderStatus.FILLED: ("Filled", "good"),
+    OrderStatus.CANCELLED: ("Cancelled", "quiet"),
+    OrderStatus.REJECTED: ("Rejected", "bad"),
+    OrderStatus.EXPIRED: ("Expired", "quiet"),
+    OrderStatus.NOT_AT_VENUE: ("Never reached the venue", "bad"),
+}
+_BOT_WORDS = {
+    BotStatus.DRAFT: ("Draft", "quiet"),
+    BotStatus.VALIDATED: ("Ready to start", "quiet"),
+    BotStatus.PENDING_APPROVAL: ("Waiting for approval", "warn"),
+    BotStatus.STARTING: ("Starting", "wait"),
+    BotStatus.WAITING_TRIGGER: ("Waiting for its trigger price", "wait"),
+    BotStatus.RUNNING: ("Running", "good"),
+    BotStatus.PAUSED: ("Paused", "warn"),
+    BotStatus.STOPPING: ("Stopping", "wait"),
+    BotStatus.STOPPED: ("Stopped", "quiet"),
+    BotStatus.LIQUIDATED: ("Liquidated", "bad"),
+    BotStatus.ERROR: ("Needs you", "bad"),
+}
+_ARROWS = {"up": "\u25b2", "down": "\u25bc", "flat": ""}
+
+
+@register.filter
+def price(value: Decimal | None, instrument: Instrument) -> str:
+    """Write a price with the decimals of the instrument's tick."""
+    if value is None:
+        return NOTHING
+    return formatting.format_price(
+        value, tick=instrument.tick_size, asset=instrument.quote_asset
+    )
+
+
+@register.filter
+def quantity(value: Decimal | None, instrument: Instrument) -> str:
+    """Write a quantity with the decimals of the instrument's lot."""
+    if value is None:
+        return NOTHING
+    return formatting.format_quantity(value, lot=instrument.lot_size)
+
+
+@register.filter
+def money(value: Decimal | None, asset: str) -> str:
+    """Write an amount of a settlement asset."""
+    return NOTHING if value is None else formatting.format_money(value, asset=asset)
+
+
+@register.filter
+def signed_money(value: Decimal | None, asset: str) -> str:
+    """Write a profit or loss with its sign."""
+    return NOTHING if value is None else formatting.format_money(value, asset=asset, signed=True)
+
+
+@register.filter
+def percent(value: Decimal | None) -> str:
+    """Write a fraction as percent."""
+    return NOTHING if value is None else formatting.format_percent(value)
+
+
+@register.filter
+def signed_percent(value: Decimal | None) -> str:
+    """Write a fraction as percent with its sign."""
+    return NOTHING if value is None else formatting.format_percent(value, signed=True)
+
+
+@register.filter
+def plain(value: Decimal | None) -> str:
+    """Write a number as input fields and files want it."""
+    return "" if value is None else formatting.plain(value)
+
+
+@register.filter
+def decimals(step: Decimal) -> int:
+    """Return the decimals a tick or lot needs."""
+    return formatting.decimals_of(step)
+
+
+@register.filter
+def tone(value: Decimal | None) -> str:
+    """Return the class of a profit or loss: up, down or flat."""
+    return "flat" if value is None else formatting.direction(value)
+
+
+@register.filter
+def arrow(value: Decimal | None) -> str:
+    """Return an arrow, so that direction is never told by colour alone."""
+    return "" if value is None else _ARROWS[formatting.direction(value)]
+
+
+@register.filter
+def moment(value: datetime | None, zone: str) -> str:
+    """Write date and time with seconds in the user's zone."""
+    return NOTHING if value is None else formatting.format_moment(value, zone=zone)
+
+
+@register.filter
+def clock(value: datetime | None, zone: str) -> str:
+    """Write the time with seconds; with the day where it is not today."""
+    if value is None:
+        return NOTHING
+    return formatting.format_clock(value, zone=zone, now=timezone.now())
+
+
+@register.filter
+def ago(value: datetime | None) -> str:
+    """Write how long ago something was."""
+    return NOTHING if value is None else formatting.format_ago(timezone.now() - value)
+
+
+@register.filter
+def running_time(value: datetime | None, end: datetime | None = None) -> str:
+    """Write for how long something has been running."""
+    return NOTHING if value is None else formatting.format_span((end or timezone.now()) - value)
+
+
+@register.inclusion_tag("_pill.html")
+def order_pill(status: str) -> dict[str, Any]:
+    """Show an order's state in words; accepted and filled never look alike."""
+    words, tone_name = _ORDER_WORDS[OrderStatus(status)]
+    return {"words": words, "tone": tone_name, "icon": _icon_of(status)}
+
+
+@register.inclusion_tag("_pill.html")
+def bot_pill(status: str) -> dict[str, Any]:
+    """Show a bot's state in words."""
+    words, tone_name = _BOT_WORDS[BotStatus(status)]
+    return {"words": words, "tone": tone_name, "icon": ""}
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """Show one of our icons; decoration only, hidden from screen readers."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        extra,
+        static("img/icons.svg"),
+        name,
+    )
+
+
+def _icon_of(status: str) -> str:
+    if status == OrderStatus.FILLED:
+        return "fill"
+    return "clock" if OrderStatus(status).is_live else ""
