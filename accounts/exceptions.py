@@ -6,7 +6,11 @@ class AccountsError(Exception):
 
 
 class SignUpRefused(AccountsError):
-    """Correct the form: the sign-up cannot be accepted as it is."""
+    """Correct the form: the sign-up cannot be accepted as it is; names the field."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class AuditChainBroken(AccountsError):

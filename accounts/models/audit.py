@@ -20,7 +20,8 @@ class AuditEvent(models.Model):
     detail = models.JSONField(default=dict)
     client_address = models.GenericIPAddressField(null=True)
     at = models.DateTimeField()
-    previous_hash = models.CharField(max_length=64)
+    # Unique: two events cannot follow the same one, so the chain cannot fork.
+    previous_hash = models.CharField(max_length=64, unique=True)
     hash = models.CharField(max_length=64, unique=True)
 
     # People see what was done on their own behalf, whoever did it.

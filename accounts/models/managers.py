@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.db import connection, models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -26,9 +27,14 @@ class OwnedQuerySet(models.QuerySet[Owned]):
 class UserManager(BaseUserManager["User"]):
     """Creates users with the next public id; finds them by e-mail in any case."""
 
+    def with_email(self, email: str) -> "models.QuerySet[User]":
+        """Return the users, one at most, with this e-mail, whatever its case."""
+        # Not iexact: that compares UPPER(email), and the unique index is on LOWER(email).
+        return self.alias(email_key=Lower("email")).filter(email_key=email.lower())
+
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user with this e-mail, whatever its case."""
-        return self.get(email__iexact=username)
+        return self.with_email(username or "").get()
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create a user. The caller has validated the e-mail and the password."""
@@ -36,7 +42,7 @@ class UserManager(BaseUserManager["User"]):
             cursor.execute("SELECT nextval('accounts_public_id')")
             number = cursor.fetchone()[0]
         user = self.model(
-            email=self.normalize_email(email),
+            email=email.strip().lower(),
             public_id=f"FB{number:04d}",
             joined_at=fields.pop("joined_at", None) or timezone.now(),
             **fields,
