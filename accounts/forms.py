@@ -1,0 +1,124 @@
+"""Forms of the account pages."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+)
+
+from accounts.models import User
+
+if TYPE_CHECKING:
+    _SetPasswordForm = SetPasswordForm[User]
+    _UserForm = forms.ModelForm[User]
+else:
+    # Generic for the type checker only.
+    _SetPasswordForm = SetPasswordForm
+    _UserForm = forms.ModelForm
+
+_LENGTH_HELP = "12 characters or more. Several words are easier to remember than symbols."
+_NOT_PLACES = ("Etc/", "SystemV/", "posix/", "right/")
+
+
+def style_fields(form: forms.BaseForm) -> None:
+    """Give every field of the form the look of the console and tie errors to fields."""
+    for name, field in form.fields.items():
+        is_select = isinstance(field.widget, forms.Select)
+        field.widget.attrs["class"] = "select w-full" if is_select else "input w-full"
+        if form.is_bound and name in form.errors:
+            field.widget.attrs["aria-invalid"] = "true"
+            field.widget.attrs["aria-describedby"] = f"id_{name}_error"
+
+
+class LogInForm(AuthenticationForm):
+    """E-mail and password; one sentence for whatever is wrong with them."""
+
+    username = forms.EmailField(
+        label="E-mail",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+    error_messages = {
+        "invalid_login": "E-mail or password is not right.",
+        "inactive": "E-mail or password is not right.",
+    }
+
+
+class SignUpForm(forms.Form):
+    """What we need to know of a new user; the service judges it."""
+
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+    full_name = forms.CharField(
+        label="Name",
+        max_length=80,
+        required=False,
+        help_text="How we greet you. You can leave it empty.",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=1024,
+        help_text=_LENGTH_HELP,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class ResetRequestForm(forms.Form):
+    """The address that a reset link is to go to."""
+
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+
+
+class NewPasswordForm(_SetPasswordForm):
+    """A new password, twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = _LENGTH_HELP
+        self.fields["new_password2"].label = "New password again"
+
+
+class ChangePasswordForm(PasswordChangeForm):
+    """The old password once, the new one twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].label = "Password now"
+        self.fields["new_password1"].help_text = _LENGTH_HELP
+        self.fields["new_password2"].label = "New password again"
+
+
+@cache
+def time_zones() -> list[tuple[str, str]]:
+    """Return the zones of places, with UTC, by name."""
+    places = sorted(
+        zone for zone in available_timezones() if "/" in zone and not zone.startswith(_NOT_PLACES)
+    )
+    return [("UTC", "UTC"), *((zone, zone.replace("_", " ")) for zone in places)]
+
+
+class ProfileForm(_UserForm):
+    """What users may say about themselves."""
+
+    time_zone = forms.ChoiceField(
+        label="Time zone", choices=time_zones, help_text="Times on the pages are shown in it."
+    )
+
+    class Meta:
+        model = User
+        fields = ["full_name", "time_zone"]
+        labels = {"full_name": "Name"}

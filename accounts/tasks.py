@@ -1,0 +1,11 @@
+"""Work of accounts that a page does not wait for."""
+
+from celery import shared_task
+
+from accounts.services.passwords import mail_reset_link
+
+
+@shared_task
+def send_reset_link(email: str) -> None:
+    """Mail a reset link; in a task, so that known and unknown addresses answer alike."""
+    mail_reset_link(email)

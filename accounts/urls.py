@@ -1,0 +1,27 @@
+"""Addresses of the account pages; sign-up joins them in finbyte_site (decisions 38)."""
+
+from django.urls import path
+
+from accounts.views.access import LogInView, log_out
+from accounts.views.passwords import (
+    ChangePasswordView,
+    ResetConfirmView,
+    password_reset,
+    password_reset_sent,
+)
+from accounts.views.profile import profile
+
+app_name = "accounts"
+urlpatterns = [
+    path("log-in", LogInView.as_view(), name="log-in"),
+    path("log-out", log_out, name="log-out"),
+    path("password-reset", password_reset, name="password-reset"),
+    path("password-reset/sent", password_reset_sent, name="password-reset-sent"),
+    path(
+        "password-reset/<str:uidb64>/<str:token>",
+        ResetConfirmView.as_view(),
+        name="password-reset-confirm",
+    ),
+    path("password-change", ChangePasswordView.as_view(), name="password-change"),
+    path("profile", profile, name="profile"),
+]
