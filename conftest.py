@@ -17,6 +17,8 @@ from django.db import connection, connections
 from psycopg import sql
 
 if TYPE_CHECKING:
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
     from accounts.models import User
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - the cast's, in throw-away databases
@@ -34,8 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _use_redis(url: str) -> None:
     settings.REDIS_URL = url
-    settings.CACHES["default"]["LOCATION"] = url
-    settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [url]
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": url}}
+    layer = settings.CHANNEL_LAYERS["default"]
+    settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": {"hosts": [url]}}}
     settings.CELERY_BROKER_URL = url
 
 
@@ -109,7 +112,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     template = f"{source}_template"
     with django_db_blocker.unblock():
         connection.close()
-        connection.close_pool()
+        _close_pool()
     with _server() as server:
         _drop(server, template)
         server.execute(
@@ -154,10 +157,14 @@ def _point_at(name: str) -> None:
     """Let the connection, its pool and those of new threads use the database."""
     for each in connections.all(initialized_only=True):
         each.close()
-    connection.close_pool()
+    _close_pool()
     connections.settings["default"]["NAME"] = name
     settings.DATABASES["default"]["NAME"] = name
     connection.settings_dict["NAME"] = name
+
+
+def _close_pool() -> None:
+    cast("DatabaseWrapper", connection).close_pool()
 
 
 def _url_of(name: str) -> str:
@@ -205,9 +212,6 @@ def _user(request: pytest.FixtureRequest, name: str, now: datetime, **fields: An
     request.getfixturevalue("real_db" if "real_db" in request.fixturenames else "db")
     from accounts.models import User  # noqa: PLC0415 - models exist once Django is set up
 
-    return cast(
-        "User",
-        User.objects.create_user(
-            f"{name}@example.com", PASSWORD, full_name=name.title(), joined_at=now, **fields
-        ),
+    return User.objects.create_user(
+        f"{name}@example.com", PASSWORD, full_name=name.title(), joined_at=now, **fields
     )

@@ -4,9 +4,14 @@
 """
 
 import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_LENGTH = 32
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -14,25 +19,39 @@ class SettingError(SystemExit):
     """Stop the process with one plain line that names the variable."""
 
 
-def _read_env_file(path: Path) -> None:
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
+def read_pairs(path: Path) -> Iterator[tuple[str, str]]:
+    """Read NAME=value lines; a line that is none stops the process by number."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise SettingError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path} is not a text file (byte {error.start})") from error
+    for number, line in enumerate(lines, start=1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
             continue
-        name, separator, value = text.partition("=")
-        if not separator or not name.replace("_", "").isalnum():
-            raise SettingError(f"{path}: line {number} is not NAME=value: {text[:60]!r}")
-        os.environ.setdefault(name.strip(), value.strip().strip('"'))
+        name, separator, value = stripped.partition("=")
+        if not separator or not _NAME.fullmatch(name):
+            raise SettingError(f"{path}: line {number} is not NAME=value: {stripped[:20]!r}")
+        yield name, value.strip().strip('"')
+
+
+def _load(path: Path) -> None:
+    if path.is_file():
+        for name, value in read_pairs(path):
+            os.environ.setdefault(name, value)
+
+
+def load_dot_env() -> None:
+    """Read `.env` beside manage.py, if present; the environment wins."""
+    _load(BASE_DIR / ".env")
 
 
 def load_environment() -> None:
-    """Read `.env` beside manage.py and then the running copy's `runtime.env`, if present."""
-    for path in (BASE_DIR / ".env", var_dir() / "runtime.env"):
-        if path.is_file():
-            try:
-                _read_env_file(path)
-            except OSError as error:
-                raise SettingError(f"{path} cannot be read: {error.strerror}") from error
+    """Read `.env` and then the running copy's `runtime.env`, if present."""
+    load_dot_env()
+    _load(var_dir() / "runtime.env")
 
 
 def var_dir() -> Path:
@@ -82,9 +101,10 @@ def database(name: str, *, default: str | None = None) -> dict[str, str]:
     The socket folder of an embedded server is given as `?host=/folder`.
     """
     address = text(name, default=default)
-    parts = urlsplit(address)
+    shape = f"{name} must look like postgresql://user:password@host:port/database"
+    parts = _split(address, shape)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise SettingError(f"{name} must look like postgresql://user:password@host:port/database")
+        raise SettingError(shape)
     host = parts.hostname or ""
     for pair in parts.query.split("&"):
         key, _, value = pair.partition("=")
@@ -98,3 +118,68 @@ def database(name: str, *, default: str | None = None) -> dict[str, str]:
         "HOST": host,
         "PORT": str(parts.port or ""),
     }
+
+
+def choice(name: str, *, default: str, choices: Sequence[str]) -> str:
+    """Return one of the words allowed."""
+    value = os.environ.get(name, "") or default
+    if value not in choices:
+        raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+def redis_address(name: str) -> str:
+    """Return the address of a Redis: `redis://` or, encrypted, `rediss://`."""
+    shape = f"{name} must look like redis://:password@host:port/number"
+    parts = _split(text(name), shape)
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        raise SettingError(shape)
+    if parts.path.strip("/") and not parts.path.strip("/").isdigit():
+        raise SettingError(shape)
+    return parts.geturl()
+
+
+def public_address(name: str, *, default: str, lan: bool) -> SplitResult:
+    """Return the address that browsers use; plain http only on loopback or when `lan` allows it."""
+    shape = f"{name} must look like https://trade.example.com"
+    parts = _split(text(name, default=default), shape)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+        raise SettingError(shape)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not lan:
+        raise SettingError(
+            f"{name} is plain http on {parts.hostname}: passwords would travel in the open. "
+            "Use https, or set FINBYTE_INSECURE_LAN=1 on a network you trust."
+        )
+    return parts
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name means this machine only."""
+    return host in _LOOPBACK
+
+
+def names(name: str, *, default: Sequence[str]) -> list[str]:
+    """Return a list of names separated by commas."""
+    found = [part.strip() for part in os.environ.get(name, "").split(",")]
+    return [part for part in found if part] or list(default)
+
+
+def refuse_generated(*secrets: str) -> None:
+    """Stop when a secret of production is the one that `make run` made for itself."""
+    path = var_dir() / "runtime.env"
+    generated = dict(read_pairs(path)) if path.is_file() else {}
+    for name in secrets:
+        value = text(name)
+        if value == generated.get(name):
+            raise SettingError(f"{name} is the generated one; production needs its own.")
+        if len(value) < _SECRET_LENGTH:
+            raise SettingError(f"{name} is shorter than {_SECRET_LENGTH} characters.")
+
+
+def _split(address: str, shape: str) -> SplitResult:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise SettingError(shape) from None
+    return parts

@@ -1,10 +1,10 @@
 """Django settings; everything that differs between copies comes from the environment."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from finbyte_site import env
+from finbyte_site.logging import LEVELS, logging_settings
 
 env.load_environment()
 
@@ -12,9 +12,26 @@ BASE_DIR = env.BASE_DIR
 VAR_DIR = env.var_dir()
 PRODUCTION = env.flag("FINBYTE_PRODUCTION", default=False)
 DEBUG = env.flag("FINBYTE_DEBUG", default=False)
+INSECURE_LAN = env.flag("FINBYTE_INSECURE_LAN", default=False)
+PORT = env.integer("PORT", default=8000, low=1, high=65535)
+_PUBLIC = env.public_address(
+    "PUBLIC_URL", default=f"http://127.0.0.1:{PORT}", lan=INSECURE_LAN and not PRODUCTION
+)
+PUBLIC_URL = _PUBLIC.geturl().rstrip("/")
+_HTTPS = _PUBLIC.scheme == "https"
+if PRODUCTION:
+    env.refuse_generated("SECRET_KEY", "FIELD_KEYS")
+    if not _HTTPS:
+        raise env.SettingError("PUBLIC_URL must be https:// in production.")
+    if DEBUG:
+        raise env.SettingError("FINBYTE_DEBUG must be 0 in production.")
 SECRET_KEY = env.text("SECRET_KEY")
-PUBLIC_URL = env.text("PUBLIC_URL", default="http://127.0.0.1:8000")
-ALLOWED_HOSTS = env.text("ALLOWED_HOSTS", default="127.0.0.1,localhost,[::1]").split(",")
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS", default=[])
+FIELD_KEYS = env.names("FIELD_KEYS", default=[])
+ALLOWED_HOSTS = env.names(
+    "ALLOWED_HOSTS",
+    default=[str(_PUBLIC.hostname), *([] if PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])],
+)
 
 INSTALLED_APPS = [
     "daphne",
@@ -96,7 +113,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 DATABASE_APP_ROLE = env.text("DATABASE_APP_ROLE", default="finbyte_app")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.redis_address("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
@@ -126,7 +143,6 @@ LOGOUT_REDIRECT_URL = "accounts:log-in"
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="FinByte <no-reply@finbyte.local>")
 
-_HTTPS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_NAME = "__Host-finbyte_session" if _HTTPS else "finbyte_session"
 CSRF_COOKIE_NAME = "__Host-finbyte_csrf" if _HTTPS else "finbyte_csrf"
 SESSION_COOKIE_SECURE = _HTTPS
@@ -135,9 +151,12 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = _HTTPS
+# The supervisor asks over loopback.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = _HTTPS
@@ -160,8 +179,11 @@ USE_TZ = True
 USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
+_STATIC = BASE_DIR / "static"
+# static/src holds sources and packages for the build; it is never served.
 STATICFILES_DIRS = [
-    path for path in (BASE_DIR / "static" / "dist", BASE_DIR / "static") if path.is_dir()
+    *([_STATIC / "dist"] if (_STATIC / "dist").is_dir() else []),
+    *((name, _STATIC / name) for name in ("css", "img", "js") if (_STATIC / name).is_dir()),
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -181,5 +203,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 50_000
 
-DEMO = env.flag("FINBYTE_DEMO", default=True) and not PRODUCTION
-WORKING_DIRECTORY: Path = BASE_DIR
+DEMO = (
+    env.flag("FINBYTE_DEMO", default=True) and not PRODUCTION and env.is_loopback(_PUBLIC.hostname)
+)
+LOGGING = logging_settings(level=env.choice("FINBYTE_LOG_LEVEL", default="INFO", choices=LEVELS))

@@ -178,7 +178,8 @@ def run_as(
     """Run a program as the service user and return what it said."""
     return subprocess.run(  # noqa: S603 - our own binaries, no shell
         command, cwd="/", env=_clean_environment(), capture_output=True, text=True, timeout=timeout,
-        check=False, umask=0o077, **_identity(user),
+        check=False, umask=0o077, user=user.uid if user else None,
+        group=user.gid if user else None, extra_groups=[] if user else None,
     )  # fmt: skip
 
 
@@ -191,16 +192,11 @@ def start_daemon(
             command, cwd="/", env=_clean_environment(), stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, start_new_session=True, umask=0o077,
             preexec_fn=_die_with_parent() if with_parent else None,  # noqa: PLW1509 - no threads yet
-            **_identity(user),
+            user=user.uid if user else None, group=user.gid if user else None,
+            extra_groups=[] if user else None,
         )  # fmt: skip
     _STARTED.append(process)
     return process
-
-
-def _identity(user: ServiceUser | None) -> dict[str, object]:
-    if user is None:
-        return {}
-    return {"user": user.uid, "group": user.gid, "extra_groups": []}
 
 
 def _clean_environment() -> dict[str, str]:
@@ -212,7 +208,11 @@ def _die_with_parent() -> Callable[[], None] | None:
         return None
     library = ctypes.CDLL(None)
     set_death_signal = 1
-    return lambda: library.prctl(set_death_signal, signal.SIGINT) and None
+
+    def ask() -> None:
+        library.prctl(set_death_signal, signal.SIGINT)
+
+    return ask
 
 
 def runs_program(pid: int, word: str) -> bool:
