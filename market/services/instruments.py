@@ -47,6 +47,7 @@ def _equity(exchange_token: int, symbol: str, name: str) -> Instrument:
         tick_size=Decimal("0.05"),
         lot_size=Decimal(1),
         min_quantity=Decimal(1),
+        min_notional=Decimal(0),
         calendar=Calendar.NSE,
     )
 
@@ -182,6 +183,7 @@ def _kite_instrument(row: dict[str, str]) -> Instrument:
         tick_size=Decimal(row["tick_size"]),
         lot_size=lot,
         min_quantity=lot,
+        min_notional=Decimal(0),
         expiry=kite_date(row["expiry"]),
         strike=strike or None,
         calendar=Calendar.NSE,
