@@ -1,0 +1,14 @@
+"""Sockets of the API."""
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+
+class TickerNotAvailable(AsyncWebsocketConsumer):
+    """Refuse the ticker in the handshake with 403: there are no API apps yet.
+
+    Accepting and then closing would send Kite's client into a loop (kite-api.md rule 14).
+    """
+
+    async def connect(self) -> None:
+        """Refuse."""
+        await self.close()
