@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from market.domain.enums import Liquidity, OrderType, Side, TimeInForce
+from market.domain.enums import FillModel, Liquidity, OrderType, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class OrderTicket:
     # Worst price a MARKET, SL-M or triggered order may fill at: the money held covers no more.
     protection_price: Decimal | None = None
     send_deadline: datetime | None = None
+    # For venues that we host: how it fills, and when its day ends in market time.
+    fill_model: FillModel | None = None
+    expires_at: datetime | None = None
 
 
 class OutcomeKind(StrEnum):
