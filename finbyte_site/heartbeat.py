@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 EVERY_SECONDS = 1.0
 
 
-class BeatingScheduler(Scheduler):  # type: ignore[misc] - celery has no types
+class BeatingScheduler(Scheduler):  # type: ignore[misc]  # celery has no types
     """Celery's own scheduler, in memory, that says it is alive after a round of its work.
 
     Nothing is kept on disk: after a restart every entry is due at once, and every task of ours
@@ -32,7 +32,7 @@ class BeatingScheduler(Scheduler):  # type: ignore[misc] - celery has no types
         return min(wait, EVERY_SECONDS)
 
 
-class WorkerPulse(bootsteps.StartStopStep):  # type: ignore[misc] - celery has no types
+class WorkerPulse(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
     """Gives the worker a small task of its own every second; doing it is the sign of life.
 
     The timer runs in the worker itself, so a stopped beat does not make a worker look dead.

@@ -187,7 +187,7 @@ def start_daemon(
     command: Sequence[str], user: ServiceUser | None, *, log: Path, with_parent: bool
 ) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own, so that Ctrl-C does not reach it before us."""
-    with log.open("ab") as output:
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own binaries, no shell
             command, cwd="/", env=_clean_environment(), stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, start_new_session=True, umask=0o077,
