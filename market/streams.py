@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 TICKS_CHANNEL = "ticks"
 GATEWAY_CHANNEL = "gateway.wake"
 PROCESSES = ("web", "worker", "beat", "feed", "gateway")
-RING_SIZE = 256
 EVENT_RING_SIZE = 200
-# Below the size at which a subscriber would have to wait for one message to arrive in parts.
-PUBLISH_BATCH = 64
+WRITE_BATCH = 256
+NO_FENCE = -1
 HEARTBEAT_SECONDS = 60
 
 _QUOTES = "market:quotes"
+_FENCES = "market:fences"
 _OPEN_BARS = "market:bars"
 _CURRENT = "market:intervals"
 _PENDING = "market:intervals.read"
@@ -49,12 +49,32 @@ local function merge(key, token, low, high, last, seq)
   redis.call('HSET', key, token, low .. '|' .. high .. '|' .. last .. '|' .. seq)
 end
 """
-_ACCUMULATE = (
+# One script, so that a tick is stored, added to its interval, kept in the ring and published, or
+# nothing of it: a writer whose source was taken over (its fence is older) is not heard.
+_PUT_TICKS = (
     _MERGE
     + """
-for i = 1, #ARGV, 5 do
-  merge(KEYS[1], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+local batch, heard = {}, 0
+local function publish()
+  if #batch > 0 then redis.call('PUBLISH', KEYS[4], '[' .. table.concat(batch, ',') .. ']') end
+  batch = {}
 end
+for i = 1, #ARGV, 6 do
+  local token, fence, quote, tick = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
+  local price, seq = ARGV[i + 4], ARGV[i + 5]
+  local held = redis.call('HGET', KEYS[3], token)
+  if fence < 0 or not held or tonumber(held) <= fence then
+    redis.call('HSET', KEYS[1], token, quote)
+    merge(KEYS[2], token, price, price, price, seq)
+    redis.call('RPUSH', KEYS[5] .. token, tick)
+    redis.call('LTRIM', KEYS[5] .. token, -256, -1)
+    batch[#batch + 1] = quote
+    heard = heard + 1
+    if #batch == 64 then publish() end
+  end
+end
+publish()
+return heard
 """
 )
 # What is read moves to a second hash and stays there until it is released: a reader that dies
@@ -201,42 +221,40 @@ def _decode_tick(token: int, payload: bytes) -> Tick:
     )
 
 
-def _ring(token: int) -> str:
+def _ring(token: int | str) -> str:
     return f"market:ring:{token}"
 
 
-def _by_token(quotes: Sequence[Quote]) -> dict[int, list[Quote]]:
-    grouped: dict[int, list[Quote]] = {}
-    for quote in quotes:
-        grouped.setdefault(quote.instrument_token, []).append(quote)
-    return grouped
+def set_fences(client: redis.Redis, fences: Mapping[int, int]) -> None:
+    """Silence every writer of these instruments whose fence is older."""
+    if fences:
+        client.hset(_FENCES, mapping=cast("Mapping[Any, Any]", fences))
 
 
-def put_ticks(client: redis.Redis, quotes: Sequence[Quote]) -> None:
-    """Store and publish ticks, oldest first, in one round trip."""
-    if not quotes:
-        return
-    grouped = _by_token(quotes)
-    encoded = [encode_quote(quote) for quote in quotes]
-    newest = dict(zip((quote.instrument_token for quote in quotes), encoded, strict=True))
-    extremes: list[str | int] = []
-    pipe = client.pipeline(transaction=True)
-    pipe.hset(_QUOTES, mapping=cast("Mapping[Any, Any]", newest))
-    for token, group in grouped.items():
-        prices = [quote.last_price for quote in group]
-        extremes += [
-            token,
-            plain(min(prices)),
-            plain(max(prices)),
-            plain(prices[-1]),
-            group[-1].sequence,
-        ]
-        pipe.rpush(_ring(token), *[_encode_tick(quote) for quote in group[-RING_SIZE:]])
-        pipe.ltrim(_ring(token), -RING_SIZE, -1)
-    pipe.eval(_ACCUMULATE, 1, _CURRENT, *extremes)
-    for start in range(0, len(encoded), PUBLISH_BATCH):
-        pipe.publish(TICKS_CHANNEL, b"[" + b",".join(encoded[start : start + PUBLISH_BATCH]) + b"]")
-    pipe.execute()
+def put_ticks(
+    client: redis.Redis, quotes: Sequence[Quote], *, fences: Mapping[int, int] | None = None
+) -> int:
+    """Store and publish ticks, oldest first; return how many were heard.
+
+    A writer gives the fences of the sources it owns; ticks of a source taken from it are dropped.
+    """
+    held = fences or {}
+    heard = 0
+    for start in range(0, len(quotes), WRITE_BATCH):
+        arguments: list[Any] = []
+        for quote in quotes[start : start + WRITE_BATCH]:
+            token = quote.instrument_token
+            arguments += [
+                token,
+                held.get(token, NO_FENCE),
+                encode_quote(quote),
+                _encode_tick(quote),
+                plain(quote.last_price),
+                quote.sequence,
+            ]
+        keys = (_QUOTES, _CURRENT, _FENCES, TICKS_CHANNEL, _ring(""))
+        heard += cast("int", client.eval(_PUT_TICKS, len(keys), *keys, *arguments))
+    return heard
 
 
 def read_quotes(client: redis.Redis, tokens: Iterable[int]) -> dict[int, Quote]:
