@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "finbyte_site",
 ]
 MIDDLEWARE = [
+    "api.middleware.ApiEnvelopeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
