@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from accounts.tasks import send_reset_link
 from accounts.views.access import LogInView, log_out
 from accounts.views.passwords import (
     ChangePasswordView,
@@ -15,7 +16,12 @@ app_name = "accounts"
 urlpatterns = [
     path("log-in", LogInView.as_view(), name="log-in"),
     path("log-out", log_out, name="log-out"),
-    path("password-reset", password_reset, name="password-reset"),
+    path(
+        "password-reset",
+        password_reset,
+        {"enqueue": send_reset_link.delay},
+        name="password-reset",
+    ),
     path("password-reset/sent", password_reset_sent, name="password-reset-sent"),
     path(
         "password-reset/<str:uidb64>/<str:token>",

@@ -3,7 +3,16 @@
 from django.urls import path
 
 from accounts import urls
-from finbyte_site.account_views import sign_up_page
+from accounts.views.access import log_out
+from accounts.views.passwords import ChangePasswordView
+from finbyte_site.account_views import admin_log_in, sign_up_page
 
 app_name = urls.app_name
 urlpatterns = [path("sign-up", sign_up_page, name="sign-up"), *urls.urlpatterns]
+
+# Before the admin's own: its log-in has no rate limit and its pages leave no audit event.
+admin_patterns = [
+    path("login/", admin_log_in),
+    path("logout/", log_out),
+    path("password_change/", ChangePasswordView.as_view()),
+]

@@ -3,8 +3,11 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -35,6 +38,17 @@ def sign_up_page(request: HttpRequest) -> HttpResponseBase:
             return redirect(settings.LOGIN_REDIRECT_URL)
     style_fields(form)
     return render(request, "registration/sign_up.html", {"form": form})
+
+
+def admin_log_in(request: HttpRequest) -> HttpResponseBase:
+    """Lead to the one log-in page; refuse a user who does not run the platform."""
+    if isinstance(request.user, User):
+        if request.user.is_staff:
+            return redirect("admin:index")
+        raise PermissionDenied("This account does not run the platform.")
+    return redirect_to_login(
+        request.GET.get("next", reverse("admin:index")), reverse(settings.LOGIN_URL)
+    )
 
 
 def _joined(request: HttpRequest, form: SignUpForm) -> User | None:

@@ -1,5 +1,6 @@
 """Forgotten and changed passwords."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -12,16 +13,15 @@ from django.utils import timezone
 from accounts.domain.client_address import client_address
 from accounts.forms import ChangePasswordForm, NewPasswordForm, ResetRequestForm, style_fields
 from accounts.services import access
-from accounts.tasks import send_reset_link
 from accounts.views.limits import RESET_RATES, limited
 
 
 @limited("password_reset", RESET_RATES)
-def password_reset(request: HttpRequest) -> HttpResponseBase:
+def password_reset(request: HttpRequest, *, enqueue: Callable[[str], object]) -> HttpResponseBase:
     """Ask for a reset link. The answer is the same whether the address is known or not."""
     form = ResetRequestForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        send_reset_link.delay(form.cleaned_data["email"])
+        enqueue(form.cleaned_data["email"])
         return redirect("accounts:password-reset-sent")
     style_fields(form)
     return render(request, "registration/password_reset.html", {"form": form})

@@ -1,0 +1,112 @@
+"""What the admin pages of every app over accounts share: reading only, and notes of every act."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib.admin.models import LogEntry
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.paginator import InfinitePaginator
+
+from accounts.domain.client_address import client_address
+from accounts.models import User
+from accounts.services import audit
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin, TabularInline
+
+    BaseAdmin = ModelAdmin[Any]
+    BaseInline = TabularInline[Any, Any]
+else:
+    from unfold.admin import ModelAdmin as BaseAdmin
+    from unfold.admin import TabularInline as BaseInline
+
+
+def note_act(
+    request: HttpRequest,
+    kind: str,
+    *,
+    target: str,
+    detail: dict[str, Any] | None = None,
+    on_behalf_of: User | None = None,
+) -> None:
+    """Record what a member of staff has done."""
+    audit.record(
+        actor=cast("User", request.user),
+        kind=kind,
+        target=target[:120],
+        detail=detail,
+        on_behalf_of=on_behalf_of,
+        client_address=client_address(request.META),
+        now=timezone.now(),
+    )
+
+
+def target_of(row: Model) -> str:
+    """Return how the audit log names a row."""
+    return f"{row._meta.label_lower} {row.pk}"  # noqa: SLF001 - Django's public name for it
+
+
+class ReadOnlyAdmin(BaseAdmin):
+    """Rows that staff may look at and nobody edits here."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+class LongReadOnlyAdmin(ReadOnlyAdmin):
+    """A table without end: its rows are never counted for a page."""
+
+    paginator = InfinitePaginator
+
+
+class ReadOnlyInline(BaseInline):
+    """Rows shown under the row that they belong to."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+class AuditedAdmin(BaseAdmin):
+    """Rows that staff may edit; every edit goes into the audit log."""
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> LogEntry:
+        """Note a new row."""
+        note_act(request, "admin_add", target=target_of(obj), detail={"row": str(obj)})
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> LogEntry:
+        """Note what was changed."""
+        note_act(request, "admin_change", target=target_of(obj), detail={"change": message})
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> Any:
+        """Note what is going to be gone."""
+        for row in queryset:
+            note_act(request, "admin_delete", target=target_of(row), detail={"row": str(row)})
+        return super().log_deletions(request, queryset)  # type: ignore[arg-type]
