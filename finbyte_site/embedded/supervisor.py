@@ -1,5 +1,6 @@
 """The five processes under circus: what dies comes back, what stops stays stopped."""
 
+import logging
 import os
 import shlex
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import psutil
 from circus import get_arbiter
-from circus.arbiter import Arbiter
+from circus.exc import ConflictError
 
 from finbyte_site.embedded.layout import Layout
 from finbyte_site.embedded.system import copy_mark, wait_until
@@ -53,7 +54,7 @@ def process_plans(host: str, port: int) -> list[ProcessPlan]:
         ProcessPlan(
             "worker",
             (*celery, "worker", "-Q", "bots,default,slow", "--concurrency", "2", "--pool",
-             "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+             "prefork", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
             _timeouts(statement=60, idle=30, lock=10),
         ),
         ProcessPlan(
@@ -87,6 +88,7 @@ def supervise(
         loglevel="WARNING",
         logoutput=str(layout.logs / "supervisor.log"),
     )
+    logging.getLogger("tornado.application").addFilter(_is_news)
     hang_up = signal.getsignal(signal.SIGHUP)
 
     def started(_: object) -> None:
@@ -96,13 +98,14 @@ def supervise(
         on_started()
 
     try:
-        _run(arbiter, started)
+        arbiter.start(cb=started)
     finally:
         end_leftovers(layout.var)
 
 
-def _run(arbiter: Arbiter, started: Callable[[object], None]) -> None:
-    arbiter.start(cb=started)
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what circus says while it stops: its watch finds the stopping under way."""
+    return not (record.exc_info and isinstance(record.exc_info[1], ConflictError))
 
 
 def _end_self(_number: int, _frame: object) -> None:
