@@ -1,5 +1,5 @@
 """Models of the bots app."""
 
-from bots.models.bots import Bot, BotBand, BotEvent
+from bots.models.bots import LISTENING_STATUSES, Bot, BotBand, BotCommand, BotEvent
 
-__all__ = ["Bot", "BotBand", "BotEvent"]
+__all__ = ["LISTENING_STATUSES", "Bot", "BotBand", "BotCommand", "BotEvent"]

@@ -6,8 +6,12 @@ from django.db.models import Q
 
 from accounts.models.managers import OwnedQuerySet
 from bots.domain.enums import AWAKE_STATUSES, BotStatus
+from bots.domain.strategy import CommandKind
 from market.models import Instrument
-from portfolio.models import Book
+from portfolio.models import Book, VenueAccount
+
+# The states in which a change of the price source matters.
+LISTENING_STATUSES = frozenset({BotStatus.RUNNING, BotStatus.WAITING_TRIGGER})
 
 
 class Bot(models.Model):
@@ -19,6 +23,8 @@ class Bot(models.Model):
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="bots")
+    venue_account = models.ForeignKey(VenueAccount, models.PROTECT, related_name="bots")
+    # Opened when the bot starts: a draft holds no money.
     book = models.OneToOneField(Book, models.PROTECT, related_name="bot", null=True)
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="bots")
     kind = models.CharField(max_length=24)
@@ -37,6 +43,8 @@ class Bot(models.Model):
     next_due_at = models.DateTimeField(null=True)
     wake_mark = models.DateTimeField(null=True)
     fail_count = models.PositiveSmallIntegerField(default=0)
+    # Where it stood when its steps failed three times; empty while it can be stepped.
+    failed_from = models.CharField(max_length=20, blank=True, choices=[(s, s) for s in BotStatus])
     investment = models.DecimalField(max_digits=28, decimal_places=12, default=0)
     withdrawn = models.DecimalField(max_digits=28, decimal_places=12, default=0)
     # Figures of the last step, for lists; the detail page computes them at the newest price.
@@ -61,6 +69,12 @@ class Bot(models.Model):
                 fields=["wake_mark"], condition=Q(wake_mark__isnull=False), name="bot_woken"
             ),
             models.Index(fields=["user", "-id"], name="bot_user_newest"),
+            # Finds the bots whose prices come from somewhere else than where they started.
+            models.Index(
+                fields=["instrument", "price_run"],
+                condition=Q(status__in=sorted(LISTENING_STATUSES)),
+                name="bot_price_run",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -126,3 +140,35 @@ class BotEvent(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+
+class BotCommand(models.Model):
+    """An act of a person that the bot's next step carries out; stored, so that none is lost.
+
+    One of a kind waits at a time: a double click finds the first one.
+    """
+
+    bot = models.ForeignKey(Bot, models.CASCADE, related_name="commands")
+    kind = models.CharField(max_length=24, choices=[(k, k) for k in CommandKind])
+    amount = models.DecimalField(max_digits=28, decimal_places=12, null=True)
+    stop_mode = models.CharField(max_length=16, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True)
+    # Why it was not carried out, in words for the card; empty when it was.
+    refusal = models.CharField(max_length=300, blank=True)
+
+    owner_path = "bot__user"
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bot", "kind"],
+                condition=Q(handled_at__isnull=True),
+                name="bot_command_one_waits",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bot_id} {self.kind}"

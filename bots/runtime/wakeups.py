@@ -1,0 +1,101 @@
+"""The wake-up question: which bots have something to do now.
+
+One pass: read the price intervals, mark the bots whose bands they left (durable), then forget
+the intervals. A crash in between leaves the intervals for the next pass; after it the marks stand.
+A step clears a mark only when it is the one that it had seen before it read prices, so a mark
+set while a step runs is never lost. Everything here may run twice at the same time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import redis
+from django.db import connection
+
+from bots.domain.enums import AWAKE_STATUSES
+from market.domain.ticks import PriceInterval
+from market.streams import plain, read_intervals, release_intervals
+
+LIMIT = 5_000
+_AWAKE = sorted(AWAKE_STATUSES)
+
+# Two index range scans per price (a plain join would look at every armed band). A bot that is
+# being stepped right now is skipped, never waited for: its instrument's interval is kept and
+# asked about again.
+_MARK = """
+    WITH hit AS (
+        SELECT band.bot_id, price.token
+          FROM unnest(%(tokens)s::bigint[], %(lows)s::numeric[], %(highs)s::numeric[])
+               AS price(token, low, high)
+         CROSS JOIN LATERAL (
+               SELECT bot_id FROM bots_botband
+                WHERE is_armed AND wake_below IS NOT NULL
+                  AND instrument_id = price.token AND wake_below >= price.low
+               UNION ALL
+               SELECT bot_id FROM bots_botband
+                WHERE is_armed AND wake_above IS NOT NULL
+                  AND instrument_id = price.token AND wake_above <= price.high) AS band
+    ), free AS MATERIALIZED (
+        SELECT id FROM bots_bot WHERE id IN (SELECT bot_id FROM hit)
+           FOR NO KEY UPDATE SKIP LOCKED
+    ), marked AS (
+        UPDATE bots_bot SET wake_mark = greatest(
+                   %(now)s, wake_mark + interval '1 microsecond')
+          FROM free WHERE bots_bot.id = free.id
+    )
+    SELECT DISTINCT token FROM hit WHERE bot_id NOT IN (SELECT id FROM free)
+"""
+_DUE = """
+    SELECT id FROM bots_bot WHERE wake_mark IS NOT NULL
+    UNION
+    SELECT bot.id FROM portfolio_book book JOIN bots_bot bot ON bot.book_id = book.id
+     WHERE book.event_seq > book.consumed_seq AND book.kind = 'BOT'
+       AND bot.status = ANY(%(awake)s) AND bot.failed_from = ''
+    UNION
+    SELECT id FROM bots_bot
+     WHERE status IN ({awake}) AND next_due_at IS NOT NULL AND next_due_at <= %(now)s
+    UNION
+    SELECT bot_id FROM bots_botcommand WHERE handled_at IS NULL
+    LIMIT %(limit)s
+""".format(awake=", ".join(f"'{status}'" for status in _AWAKE))
+
+
+@dataclass(frozen=True, slots=True)
+class WakePass:
+    """What one pass found: the bots to step, and the instruments it must ask about again."""
+
+    bot_ids: list[int]
+    kept_tokens: frozenset[int]
+
+
+def due_bot_ids(
+    intervals: Sequence[PriceInterval], *, now: datetime, limit: int = LIMIT
+) -> WakePass:
+    """Mark the bots whose bands were left and return all that have something to do."""
+    kept = _mark(intervals, now) if intervals else frozenset()
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, {"awake": _AWAKE, "now": now, "limit": limit})
+        return WakePass([row[0] for row in cursor.fetchall()], kept)
+
+
+def _mark(intervals: Sequence[PriceInterval], now: datetime) -> frozenset[int]:
+    values = {
+        "tokens": [interval.instrument_token for interval in intervals],
+        "lows": [plain(interval.low) for interval in intervals],
+        "highs": [plain(interval.high) for interval in intervals],
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, values)
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+def wake_pass(client: redis.Redis, *, now: datetime, limit: int = LIMIT) -> list[int]:
+    """Ask once for the whole platform and return the bots to step."""
+    intervals = read_intervals(client)
+    found = due_bot_ids(intervals, now=now, limit=limit)
+    release_intervals(
+        client, [each for each in intervals if each.instrument_token not in found.kept_tokens]
+    )
+    return found.bot_ids
