@@ -224,6 +224,8 @@ class StrategyContext:
     market_price: Decimal | None
     free_balance: Decimal | None
     max_orders: int = 200
+    # The wall time, for "is in the past"; None: not checked (stored configs, backtests).
+    now: datetime | None = None
 
 
 class Strategy(Protocol):
