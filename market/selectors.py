@@ -69,7 +69,7 @@ def search_instruments(text: str, *, limit: int = SEARCH_LIMIT) -> list[Instrume
         output_field=IntegerField(),
     )
     found = Instrument.objects.filter(matches).annotate(rank=rank)
-    return list(found.order_by("rank", "tradingsymbol", "exchange")[:limit])
+    return list(found.order_by("rank", "-is_tradable", "tradingsymbol", "exchange")[:limit])
 
 
 def source_name(source: str, run: str) -> str:

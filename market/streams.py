@@ -59,15 +59,16 @@ local function publish()
   if #batch > 0 then redis.call('PUBLISH', KEYS[4], '[' .. table.concat(batch, ',') .. ']') end
   batch = {}
 end
-for i = 1, #ARGV, 6 do
+for i = 1, #ARGV, 7 do
   local token, fence, quote, tick = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
-  local price, seq = ARGV[i + 4], ARGV[i + 5]
+  local price, seq, bar = ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
   local held = redis.call('HGET', KEYS[3], token)
   if fence < 0 or not held or tonumber(held) <= fence then
     redis.call('HSET', KEYS[1], token, quote)
     merge(KEYS[2], token, price, price, price, seq)
     redis.call('RPUSH', KEYS[5] .. token, tick)
     redis.call('LTRIM', KEYS[5] .. token, -256, -1)
+    if bar ~= '' then redis.call('HSET', KEYS[6], token, bar) end
     batch[#batch + 1] = quote
     heard = heard + 1
     if #batch == 64 then publish() end
@@ -231,14 +232,24 @@ def set_fences(client: redis.Redis, fences: Mapping[int, int]) -> None:
         client.hset(_FENCES, mapping=cast("Mapping[Any, Any]", fences))
 
 
+def _encode_bar(source: str, bar: CandleBar) -> bytes:
+    numbers = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+    return orjson.dumps([source, bar.time, *map(plain, numbers)])
+
+
 def put_ticks(
-    client: redis.Redis, quotes: Sequence[Quote], *, fences: Mapping[int, int] | None = None
+    client: redis.Redis,
+    quotes: Sequence[Quote],
+    *,
+    open_bars: Mapping[int, tuple[str, CandleBar]] | None = None,
+    fences: Mapping[int, int] | None = None,
 ) -> int:
-    """Store and publish ticks, oldest first; return how many were heard.
+    """Store and publish ticks, oldest first, and the open minutes; return how many were heard.
 
     A writer gives the fences of the sources it owns; ticks of a source taken from it are dropped.
     """
     held = fences or {}
+    bars = {token: _encode_bar(*kept) for token, kept in (open_bars or {}).items()}
     heard = 0
     for start in range(0, len(quotes), WRITE_BATCH):
         arguments: list[Any] = []
@@ -251,8 +262,9 @@ def put_ticks(
                 _encode_tick(quote),
                 plain(quote.last_price),
                 quote.sequence,
+                bars.get(token, b""),
             ]
-        keys = (_QUOTES, _CURRENT, _FENCES, TICKS_CHANNEL, _ring(""))
+        keys = (_QUOTES, _CURRENT, _FENCES, TICKS_CHANNEL, _ring(""), _OPEN_BARS)
         heard += cast("int", client.eval(_PUT_TICKS, len(keys), *keys, *arguments))
     return heard
 
@@ -266,22 +278,6 @@ def read_quotes(client: redis.Redis, tokens: Iterable[int]) -> dict[int, Quote]:
     return {
         token: decode_quote(row) for token, row in zip(wanted, rows, strict=True) if row is not None
     }
-
-
-def put_open_bars(client: redis.Redis, bars: Mapping[int, tuple[str, CandleBar]]) -> None:
-    """Keep the open minute of each instrument, with the name of its source."""
-    rows = {
-        token: orjson.dumps(
-            [
-                source,
-                bar.time,
-                *map(plain, (bar.open, bar.high, bar.low, bar.close, bar.volume)),
-            ]
-        )
-        for token, (source, bar) in bars.items()
-    }
-    if rows:
-        client.hset(_OPEN_BARS, mapping=cast("Mapping[Any, Any]", rows))
 
 
 def read_open_bar(client: redis.Redis, token: int) -> tuple[str, CandleBar] | None:

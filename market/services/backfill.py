@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -109,7 +110,7 @@ def _bar_lines(spec: InstrumentSpec, span: _Span, *, seed: int) -> Iterator[str]
     step = length.total_seconds() / samples
     first = (span.start - _EPOCH).total_seconds()
     # The last moment of a bar is the first of the next, so bars join without a jump.
-    seconds = first + step * np.arange(span.count * samples + 1)
+    seconds = first + step * np.arange(span.count * samples + 1, dtype=np.float64)
     ticks = np.rint(relative_prices(seed, path, seconds) * int(path.base / spec.tick_size))
     rows = np.lib.stride_tricks.sliding_window_view(ticks.astype(np.int64), samples + 1)[::samples]
     ranges = rows.max(axis=1) - rows.min(axis=1)
@@ -138,7 +139,7 @@ def _missing(spec: InstrumentSpec, interval: Interval, *, now: datetime) -> _Spa
     back = HOURS_BACK if interval is Interval.HOUR else MINUTES_BACK
     calendar = Calendar(spec.calendar)
     open_bar = bar_start(now, interval=interval, calendar=calendar)
-    values = {
+    values: dict[str, Any] = {
         "token": spec.instrument_token,
         "source": str(SourceKind.SIMULATED),
         "interval": str(interval),
