@@ -7,3 +7,5 @@ ensure_services()
 from finbyte_site.settings import *  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# WhiteNoise warns, and a warning fails a test, where the folder of collected files is missing.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,12 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services.access import record_sign_up
 from accounts.services.users import register_user
+from portfolio.services.accounts import open_paper_accounts
 
 
 def sign_up(
     *, email: str, password: str, full_name: str = "", client_address: str | None, now: datetime
 ) -> User:
-    from portfolio.services.accounts import open_paper_accounts  # noqa: PLC0415
-
     """Create a user with paper accounts in rupees and USDT."""
     with transaction.atomic(durable=True):
         user = register_user(email=email, password=password, full_name=full_name, now=now)
