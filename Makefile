@@ -44,7 +44,7 @@ $(INSTALLED_DEV): $(INSTALLED)
 	@touch $@
 
 test: $(INSTALLED_DEV) assets
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
 
 check: $(INSTALLED_DEV)
 	@$(BIN)/ruff format --check .

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from finbyte_site.embedded.layout import Layout
 from finbyte_site.embedded.system import (
@@ -58,7 +60,11 @@ class RedisServer:
     def answers(self) -> bool:
         """Tell whether the server on the port is this one: it knows our password."""
         client = redis.Redis(
-            host="127.0.0.1", port=self.port, password=self.password, socket_timeout=2
+            host="127.0.0.1",
+            port=self.port,
+            password=self.password,
+            socket_timeout=2,
+            retry=Retry(NoBackoff(), 0),
         )
         try:
             return bool(client.ping())

@@ -1,0 +1,162 @@
+"""A whole copy: what dies comes back, a second start finds the first, nothing stays behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from finbyte_site.embedded.layout import prepare_layout
+from finbyte_site.embedded.supervisor import copy_processes
+from finbyte_site.embedded.system import copy_mark, is_alive
+from finbyte_site.env import BASE_DIR
+from finbyte_site.tests.processes.running_copy import WORDS, RunningCopy, wait_for
+
+pytestmark = pytest.mark.xdist_group("a running copy")
+BACK_SECONDS = 10.0
+WARM_SECONDS = 15.0
+
+
+def launcher(copy: RunningCopy, word: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "finbyte_site.embedded", word],
+        cwd=BASE_DIR, env=copy.environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def everything_of(copy: RunningCopy) -> list[int]:
+    """Return the ids of all processes that belong to the copy, services included."""
+    words = (str(copy.var), copy_mark(copy.var))
+    found = [process.pid for process in copy_processes(copy.var)]
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if any(word in line for word in words):
+            found.append(process.pid)
+    return sorted(set(found) - {os.getpid()})
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    copy = RunningCopy(tmp_path_factory.mktemp("copy") / "var")
+    copy.start()
+    yield copy
+    copy.stop()
+
+
+def test_every_part_is_named_with_its_age(copy):
+    report = copy.health()
+    assert report["status"] == "ok"
+    assert {name: part["ok"] for name, part in report["processes"].items()} == dict.fromkeys(
+        WORDS, True
+    )
+
+
+def test_a_second_start_says_where_the_first_is(copy):
+    again = launcher(copy, "run")
+    assert again.returncode == 0
+    assert again.stdout == f"FinByte is already running at {copy.url}\n"
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_killed_process_is_back_in_time(copy, name):
+    assert wait_for(copy.is_green, seconds=BACK_SECONDS)
+    pid = copy.pid(name)
+    assert pid is not None
+    children = psutil.Process(pid).children(recursive=True)
+    old = copy.kill(name)
+    began = time.monotonic()
+
+    def is_back() -> bool:
+        report = copy.health()
+        if report.get("status") != "ok" or copy.pid(name) in {None, old}:
+            return False
+        # Green by a sign of life from before the kill proves nothing.
+        return bool(report["processes"][name]["age"] < time.monotonic() - began - 0.1)
+
+    assert wait_for(is_back, seconds=BACK_SECONDS), copy.health()
+    assert not is_alive(old)
+    # A worker's pool must not go on by itself.
+    assert psutil.wait_procs(children, timeout=BACK_SECONDS)[1] == []
+
+
+def test_nobody_else_can_read_the_copy_s_files(copy):
+    layout = prepare_layout(copy.var)
+    roots = [layout.var, layout.run, layout.services]
+    paths = roots + [path for root in roots for path in root.rglob("*")]
+    written_by_this_test = {copy.var / "supervisor.out"}
+    shown = [
+        str(path)
+        for path in set(paths) - written_by_this_test
+        if path.exists() and path.lstat().st_mode & 0o066
+    ]
+    assert shown == []
+
+
+def test_a_killed_supervisor_leaves_nothing_that_the_next_start_does_not_take_over(tmp_path):
+    killed = RunningCopy(tmp_path / "var")
+    killed.start()
+    made = killed.runtime()
+    os.kill(holder(killed), signal.SIGKILL)
+    killed._supervisor.wait(timeout=5)
+    left = everything_of(killed)
+    assert len(left) >= 7
+    copy = RunningCopy(tmp_path / "var")
+    began = time.monotonic()
+    copy.start()
+    assert time.monotonic() - began < WARM_SECONDS
+    kept = ("SECRET_KEY", "FIELD_KEYS", "DATABASE_URL", "REDIS_URL")
+    assert [copy.runtime()[name] for name in kept] == [made[name] for name in kept]
+    # Ctrl-C in its terminal.
+    os.kill(holder(copy), signal.SIGINT)
+    copy._supervisor.wait(timeout=30)
+    assert everything_of(copy) == []
+    assert not any(is_alive(pid) for pid in left)
+    stopped = launcher(copy, "stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "FinByte is not running.\n")
+
+
+def holder(copy: RunningCopy) -> int:
+    """Return the id of the supervisor that holds the copy's lock."""
+    return int((copy.var / "supervisor.lock").read_text())
+
+
+def test_a_port_in_use_is_one_plain_line(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        copy = RunningCopy(tmp_path / "var")
+        copy.environment["PORT"] = str(other.getsockname()[1])
+        refused = launcher(copy, "run")
+    assert refused.returncode == 1
+    assert refused.stderr == f"Port {copy.environment['PORT']} is in use; set PORT to a free one.\n"
+    assert everything_of(copy) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "eighty"), ("PUBLIC_URL", "nonsense"), ("FINBYTE_DEMO", "perhaps")],
+)
+def test_a_wrong_setting_is_one_plain_line(tmp_path, name, value):
+    copy = RunningCopy(tmp_path / "var")
+    copy.environment[name] = value
+    refused = launcher(copy, "run")
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert name in refused.stderr
+    assert everything_of(copy) == []
+
+
+def test_a_broken_file_of_settings_is_one_plain_line(tmp_path):
+    copy = RunningCopy(tmp_path / "var")
+    layout = prepare_layout(copy.var)
+    layout.runtime_env.write_text("SECRET_KEY\n")
+    refused = launcher(copy, "run")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        f"{layout.runtime_env}: line 1 is not NAME=value: 'SECRET_KEY'"
+    ]
+    layout.run.rmdir()
