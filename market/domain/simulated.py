@@ -21,12 +21,12 @@ DEPTH_LEVELS = 10
 # Scales of the price noise in seconds: each twice the one before, up to 48 days.
 SCALES = tuple(2.0**power for power in range(1, 23))
 # Scales of the volatility noise, each with its strength.
-VOLATILITY_SCALES = ((9_000.0, 0.55), (1_300.0, 0.4), (210.0, 0.3))
+VOLATILITY_SCALES = ((9_000.0, 0.35), (1_300.0, 0.25), (210.0, 0.2))
 # Up to here noise grows as a random walk does, beyond it more slowly.
 WALK_SECONDS = 600.0
 SLOW_GROWTH = 0.2
 # Standard deviation of the two-second scale, for an instrument of volatility 1.
-STRENGTH = 0.000105
+STRENGTH = 0.000126
 VOLATILITY_CHANNEL = 101
 _SIZE_CHANNEL = 203
 _SIDE_CHANNEL = 307
@@ -127,7 +127,7 @@ STRENGTHS = tuple((scale, scale_strength(scale)) for scale in SCALES)
 
 
 def volatility_at(seed: int, path: int, seconds: float) -> float:
-    """Return the momentary volatility: 1 on average, about 0.4 when calm and 3 when busy."""
+    """Return the momentary volatility: 1 on average, about half when calm and twice when busy."""
     total = 0.0
     for number, (scale, strength) in enumerate(VOLATILITY_SCALES):
         key = channel_key(seed, path, VOLATILITY_CHANNEL + number)
