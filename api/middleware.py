@@ -72,5 +72,5 @@ def _enveloped(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
         return response
     if response.get("Content-Type", "").split(";")[0] in _OWN_TYPES:
         return response
-    response.close()
+    # The page is dropped unclosed: closing it would end the request a first time.
     return status_response(status)

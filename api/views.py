@@ -8,7 +8,7 @@ from api.envelope import failure
 
 # No cookie counts here, so there is nothing for a forged request to borrow.
 @csrf_exempt
-def api_not_available(request: HttpRequest, rest: str = "") -> JsonResponse:
+def api_not_available(request: HttpRequest) -> JsonResponse:
     """Say that the address is the API's, and that there are no API apps yet."""
     return failure(
         403,

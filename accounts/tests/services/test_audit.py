@@ -26,11 +26,11 @@ def acts(count, actor, now):
     ]
 
 
-def tamper(sql):
-    """Change the table as somebody would who owns the database."""
+def tamper(sql, event):
+    """Change a row as somebody would who owns the database."""
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
-        cursor.execute(sql)
+        cursor.execute(sql, [event.pk])
         cursor.execute("SET session_replication_role = origin")
 
 
@@ -54,7 +54,7 @@ def test_people_see_what_was_done_on_their_behalf_only(alice, bob, now):
 
 def test_a_changed_event_is_named(real_db, alice, now):
     events = acts(3, alice, now)
-    tamper(f"UPDATE accounts_auditevent SET target = 'FB9999' WHERE id = {events[1].pk}")
+    tamper("UPDATE accounts_auditevent SET target = 'FB9999' WHERE id = %s", events[1])
     with pytest.raises(AuditChainBroken, match=f"audit event {events[1].pk} .*was changed"):
         audit.verify_chain()
     with pytest.raises(CommandError, match=f"audit event {events[1].pk} ") as raised:
@@ -64,7 +64,7 @@ def test_a_changed_event_is_named(real_db, alice, now):
 
 def test_an_event_after_a_removed_one_is_named(real_db, alice, now):
     events = acts(3, alice, now)
-    tamper(f"DELETE FROM accounts_auditevent WHERE id = {events[1].pk}")
+    tamper("DELETE FROM accounts_auditevent WHERE id = %s", events[1])
     with pytest.raises(AuditChainBroken, match=f"audit event {events[2].pk} .*does not follow"):
         audit.verify_chain()
 
@@ -74,7 +74,7 @@ def test_a_cut_end_is_seen_with_a_hash_noted_before(real_db, alice, now, capsys)
     call_command("verify_audit", includes=events[2].hash)
     assert capsys.readouterr().out == f"3 audit events, newest hash {events[2].hash}\n"
 
-    tamper(f"DELETE FROM accounts_auditevent WHERE id = {events[2].pk}")
+    tamper("DELETE FROM accounts_auditevent WHERE id = %s", events[2])
     call_command("verify_audit")
     with pytest.raises(CommandError, match="the end of the log was cut off"):
         call_command("verify_audit", includes=events[2].hash)

@@ -1,4 +1,5 @@
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
@@ -70,8 +71,6 @@ def test_whatever_is_wrong_the_words_are_the_same(client, alice, case):
 
 
 def test_an_unknown_address_costs_a_password_hash_too(client, alice, monkeypatch):
-    from django.contrib.auth.hashers import MD5PasswordHasher
-
     made = []
     encode = MD5PasswordHasher.encode
     monkeypatch.setattr(
