@@ -222,6 +222,8 @@ def _dump(value: Any) -> Any:
             value = {str(key): _dump(item) for key, item in value.items()}
         case LiveOrder() | Rung() | Parked() | Lot() | Deal() | LateOrder():
             value = _dump_fields(value)
+        case _:
+            pass
     return value
 
 
@@ -243,10 +245,22 @@ def load_state(values: Mapping[str, Any]) -> GridState:
         carries={key: Decimal(carry) for key, carry in values["carries"].items()},
         deal=_deal(values["deal"]) if values["deal"] else None,
         late=tuple(_late(row) for row in values["late"]),
-        **{name: Decimal(values[name]) for name in _MONEY_NAMES},
+        cash=Decimal(values["cash"]),
+        base=Decimal(values["base"]),
+        held_cash=Decimal(values["held_cash"]),
+        held_base=Decimal(values["held_base"]),
+        investment=Decimal(values["investment"]),
+        withdrawn=Decimal(values["withdrawn"]),
+        grid_profit=Decimal(values["grid_profit"]),
+        fees_quote=Decimal(values["fees_quote"]),
+        fees_base=Decimal(values["fees_base"]),
         pairs=values["pairs"],
         fill_count=values["fill_count"],
-        **{name: _datetime(values[name]) for name in _TIME_NAMES},
+        started_at=_datetime(values["started_at"]),
+        reinvested_at=_datetime(values["reinvested_at"]),
+        stop_since=_datetime(values["stop_since"]),
+        loss_since=_datetime(values["loss_since"]),
+        stopping_since=_datetime(values["stopping_since"]),
         range_side=values["range_side"],
         resume=Resume(values["resume"]),
         stop_mode=StopMode(values["stop_mode"]) if values["stop_mode"] else None,
@@ -254,20 +268,6 @@ def load_state(values: Mapping[str, Any]) -> GridState:
         is_stop_asked=values["is_stop_asked"],
         reference_price=_decimal(values["reference_price"]),
     )
-
-
-_MONEY_NAMES = (
-    "cash",
-    "base",
-    "held_cash",
-    "held_base",
-    "investment",
-    "withdrawn",
-    "grid_profit",
-    "fees_quote",
-    "fees_base",
-)
-_TIME_NAMES = ("started_at", "reinvested_at", "stop_since", "loss_since", "stopping_since")
 
 
 def _decimal(value: str | None) -> Decimal | None:
