@@ -81,6 +81,8 @@ class Order(models.Model):
     send_deadline = models.DateTimeField(null=True)
     sent_fence = models.BigIntegerField(null=True)
     unknown_since = models.DateTimeField(null=True)
+    # When a stop met its trigger: it rests as an ordinary order from then on.
+    triggered_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     last_event_hash = models.CharField(max_length=64, blank=True)
     event_count = models.PositiveIntegerField(default=0)
@@ -90,7 +92,7 @@ class Order(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["venue_account", "client_order_id"], name="order_client_id_unique"
+                fields=["client_order_id", "venue_account"], name="order_client_id_unique"
             ),
             models.UniqueConstraint(fields=["book", "slot_ref"], name="order_slot_ref_unique"),
             models.UniqueConstraint(

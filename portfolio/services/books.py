@@ -1,0 +1,31 @@
+"""What the owner of a book does with it besides ordering."""
+
+from datetime import datetime
+
+from django.db.models import F
+from django.db.models.functions import Greatest, Least
+
+from portfolio.exceptions import InvalidOrder
+from portfolio.models import Book, LedgerAccount
+from portfolio.selectors.orders import open_orders_of_book
+
+
+def ack_book_events(book_id: int, seq: int) -> None:
+    """Note that the owner has dealt with the book's events up to `seq`; never goes back."""
+    Book.objects.filter(pk=book_id).update(
+        consumed_seq=Greatest(F("consumed_seq"), Least(seq, F("event_seq")))
+    )
+
+
+def set_trading_state(book_id: int, state: str) -> None:
+    """Say what may be sent from a book."""
+    Book.objects.filter(pk=book_id).update(trading_state=Book.TradingState(state))
+
+
+def close_book(book_id: int, *, now: datetime) -> None:
+    """Close a book for good: it must hold nothing and have nothing open."""
+    if open_orders_of_book(book_id).exists():
+        raise InvalidOrder("The book has open orders", field="book", code="ORDER")
+    if LedgerAccount.objects.filter(book=book_id, balance__gt=0).exists():
+        raise InvalidOrder("The book still holds something", field="book", code="ORDER")
+    Book.objects.filter(pk=book_id, closed_at=None).update(closed_at=now)

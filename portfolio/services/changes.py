@@ -1,0 +1,269 @@
+"""What one transaction changes in orders: kept in memory, then written in one round trip."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from market.domain.enums import OrderStatus
+from market.streams import push_event
+from portfolio.domain.event_chain import event_hash
+from portfolio.domain.ledger import AccountKind, PostingKind, moved
+from portfolio.domain.order_state import BOOK_VISIBLE, EventKind, check_transition
+from portfolio.services.ledger import Postings
+from portfolio.services.locking import LockedBook, LockedOrder
+from portfolio.services.positions import Holdings
+from portfolio.services.sql import Statement, run_statements
+
+# Above this many orders a page is told to reload its list instead of each row.
+_TOLD_ONE_BY_ONE = 10
+
+_CHANGED = [
+    "venue_order_id",
+    "quantity",
+    "price",
+    "trigger_price",
+    "pending_change",
+    "revision",
+    "status",
+    "status_code",
+    "status_message",
+    "cancel_requested_at",
+    "filled_quantity",
+    "filled_value",
+    "hold_remaining",
+    "send_attempts",
+    "send_after",
+    "sent_at",
+    "send_deadline",
+    "sent_fence",
+    "unknown_since",
+    "triggered_at",
+    "updated_at",
+    "last_event_hash",
+    "event_count",
+]
+_UPDATE = (
+    "changed",
+    "UPDATE portfolio_order o SET "  # noqa: S608 - own column names
+    + ", ".join(f"{name} = x.{name}" for name in _CHANGED)
+    + " FROM json_populate_recordset(null::portfolio_order, %s) x WHERE o.id = x.id",
+)
+_INSERT_ORDERS = (
+    "placed",
+    "INSERT INTO portfolio_order SELECT * FROM json_populate_recordset(null::portfolio_order, %s)",
+)
+_INSERT_EVENTS = (
+    "told",
+    """INSERT INTO portfolio_orderevent (order_id, book_id, sequence, book_seq, kind,
+              from_status, to_status, detail, at, previous_hash, hash)
+       SELECT order_id, book_id, sequence, book_seq, kind, from_status, to_status, detail, at,
+              previous_hash, hash
+         FROM json_populate_recordset(null::portfolio_orderevent, %s) ORDER BY order_id, sequence""",
+)
+_INSERT_TRADES = (
+    "traded",
+    """INSERT INTO portfolio_trade (user_id, venue_account_id, book_id, order_id, instrument_id,
+              venue_trade_id, trade_date, side, quantity, price, fee, fee_asset, liquidity,
+              realised, exchange_time, recorded_at)
+       SELECT user_id, venue_account_id, book_id, order_id, instrument_id, venue_trade_id,
+              trade_date, side, quantity, price, fee, fee_asset, liquidity, realised,
+              exchange_time, recorded_at
+         FROM json_populate_recordset(null::portfolio_trade, %s)""",
+)
+_BOOKS = (
+    "numbered",
+    """UPDATE portfolio_book b SET event_seq = x.event_seq
+         FROM json_populate_recordset(null::portfolio_book, %s) x WHERE b.id = x.id""",
+)
+
+
+class Changes:
+    """The writes of one transaction on locked books and orders."""
+
+    def __init__(self, books: Mapping[int, LockedBook], *, assets: Iterable[str] = ()) -> None:
+        """Begin on locked books; `assets` are those whose pots will be needed."""
+        self.books = books
+        self.postings = Postings(books.values(), assets)
+        self.holdings: Holdings | None = None
+        self._inserted: list[dict[str, Any]] = []
+        self._orders: dict[int, LockedOrder] = {}
+        self._events: list[dict[str, Any]] = []
+        self._trades: list[dict[str, Any]] = []
+        self._numbered: set[int] = set()
+
+    # ------------------------------------------------------------ events
+
+    def insert(self, row: dict[str, Any], *, kind: EventKind, detail: Mapping[str, Any]) -> None:
+        """Add a new order with its first event."""
+        check_transition(kind, None, OrderStatus(row["status"]))
+        event = self._event(
+            row["id"], row["book_id"], kind, to=row["status"], at=row["created_at"], detail=detail
+        )
+        row.update(event_count=1, last_event_hash=event["hash"])
+        self._inserted.append(row)
+
+    def record(
+        self,
+        order: LockedOrder,
+        kind: EventKind,
+        to: OrderStatus,
+        *,
+        at: datetime,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Move an order to a state and append the event that says so."""
+        check_transition(kind, order.status, to)
+        event = self._event(
+            order.id,
+            order.book_id,
+            kind,
+            to=to,
+            at=at,
+            detail=detail or {},
+            before=(order.event_count, order.last_event_hash),
+        )
+        event["from_status"] = order.status
+        order.status = to
+        order.event_count += 1
+        order.last_event_hash = event["hash"]
+        self._orders[order.id] = order
+
+    def _event(
+        self,
+        order_id: int,
+        book_id: int,
+        kind: EventKind,
+        *,
+        to: str,
+        at: datetime,
+        detail: Mapping[str, Any],
+        before: tuple[int, str] = (0, ""),
+    ) -> dict[str, Any]:
+        """Append an event to an order's chain; `before` is (events so far, hash of the last)."""
+        sequence, previous = before[0] + 1, before[1]
+        digest = event_hash(
+            previous,
+            order_id=order_id,
+            sequence=sequence,
+            kind=kind,
+            to_status=to,
+            detail=detail,
+            at=at,
+        )
+        event = {
+            "order_id": order_id,
+            "book_id": book_id,
+            "sequence": sequence,
+            "book_seq": self._next_number(book_id) if kind in BOOK_VISIBLE else None,
+            "kind": kind,
+            "from_status": "",
+            "to_status": to,
+            "detail": dict(detail),
+            "at": at,
+            "previous_hash": previous,
+            "hash": digest,
+        }
+        self._events.append(event)
+        return event
+
+    def _next_number(self, book_id: int) -> int:
+        book = self.books[book_id]
+        book.event_seq += 1
+        self._numbered.add(book_id)
+        return book.event_seq
+
+    def touch(self, order: LockedOrder) -> None:
+        """Have an order written though nothing happened to it that people need to hear of."""
+        self._orders[order.id] = order
+
+    def add_trade(self, row: dict[str, Any]) -> None:
+        """Add a trade."""
+        self._trades.append(row)
+
+    # ------------------------------------------------------------ money
+
+    def set_hold(self, order: LockedOrder, amount: Decimal, *, at: datetime) -> None:
+        """Hold exactly `amount` for an order: take what is missing, give back what is too much."""
+        more = amount - order.hold_remaining
+        if not more:
+            return
+        kind = PostingKind.HOLD if more > 0 else PostingKind.RELEASE
+        available, held = AccountKind.AVAILABLE, AccountKind.HELD
+        frm, to = (available, held) if more > 0 else (held, available)
+        entries = moved(order.book_id, order.hold_asset, abs(more), frm=frm, to=to)
+        self.postings.post(f"order:{order.id}:{order.event_count}", kind, entries, at)
+        order.hold_remaining = amount
+        self._orders[order.id] = order
+
+    # ------------------------------------------------------------ writing
+
+    def save(self, *, now: datetime) -> None:
+        """Write everything in one statement and tell the users' pages after the commit."""
+        for order in self._orders.values():
+            order.updated_at = now
+        run_statements(self._statements())
+        self._tell()
+
+    def _statements(self) -> list[Statement]:
+        changed = [
+            {"id": order.id, **{name: getattr(order, name) for name in _CHANGED}}
+            for order in self._orders.values()
+        ]
+        books = [{"id": key, "event_seq": self.books[key].event_seq} for key in self._numbered]
+        plain: list[Statement] = [
+            (*_INSERT_ORDERS, self._inserted),
+            (*_UPDATE, changed),
+            (*_INSERT_EVENTS, self._events),
+            (*_INSERT_TRADES, self._trades),
+            (*_BOOKS, books),
+        ]
+        written = [statement for statement in plain if statement[2]]
+        held = self.holdings.statements() if self.holdings else []
+        return written + held + self.postings.statements()
+
+    def _tell(self) -> None:
+        """Tell each user's open pages: each row where they are few, else that lists changed."""
+        told: dict[int, list[dict[str, Any]]] = {}
+        for row in self._inserted:
+            told.setdefault(row["user_id"], []).append(_order_news(row["id"], row))
+        for order in self._orders.values():
+            news = _order_news(order.id, {name: getattr(order, name) for name in _NEWS})
+            told.setdefault(order.user_id, []).append(news)
+        for user_id, news in told.items():
+            _push_orders(user_id, news)
+        for row in self._trades:
+            _push(row["user_id"], "trade", {name: row[name] for name in _TRADE_NEWS})
+        if self._trades or self.postings.has_changes:
+            for user_id in {book.user_id for book in self.books.values()} & set(told):
+                _push(user_id, "balance", {})
+
+
+_NEWS = ("book_id", "instrument_id", "status", "side", "quantity", "filled_quantity", "price")
+_TRADE_NEWS = (
+    "book_id",
+    "order_id",
+    "instrument_id",
+    "side",
+    "quantity",
+    "price",
+    "venue_trade_id",
+)
+
+
+def _order_news(order_id: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": order_id, **{name: row[name] for name in _NEWS}}
+
+
+def _push_orders(user_id: int, news: list[dict[str, Any]]) -> None:
+    if len(news) <= _TOLD_ONE_BY_ONE:
+        for each in news:
+            _push(user_id, "order", each)
+        return
+    _push(user_id, "order", {"id": None, "count": len(news)})
+
+
+def _push(user_id: int, kind: str, news: dict[str, Any]) -> None:
+    transaction.on_commit(lambda: push_event(user_id, kind, news))

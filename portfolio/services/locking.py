@@ -1,0 +1,213 @@
+"""The one lock order (decisions 4): Bot -> Book -> Order by id -> Position by id -> account by id.
+
+Every write of orders, positions and money in a book happens under that book's row lock, so what
+belongs to a book never has to wait below it. Two books are locked in one call, ascending.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from json import loads
+from typing import Any, Self
+
+from django.db import connection
+from django.db.transaction import TransactionManagementError
+
+from market.domain.enums import FeeMode, OrderStatus, OrderType, Side, TimeInForce
+from portfolio.domain.fees import ZERO, FeeRates
+from portfolio.domain.ledger import hold_for
+from portfolio.domain.order_state import resting_status
+from portfolio.exceptions import StaleFence
+
+
+@dataclass(slots=True)
+class LockedBook:
+    """A book under lock, with what its venue account says of fees."""
+
+    id: int
+    user_id: int
+    venue_account_id: int
+    kind: str
+    trading_state: str
+    quote_asset: str
+    event_seq: int
+    closed_at: datetime | None
+    fill_model: str | None
+    fees: FeeRates
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Read a row of `_BOOKS`."""
+        *values, maker, taker, mode = row
+        return cls(*values, FeeRates(maker=maker, taker=taker, mode=FeeMode(mode)))
+
+
+# A schedule counts by the wall clock; an account younger than its first schedule has that one.
+_BOOKS = """
+    SELECT b.id, b.user_id, b.venue_account_id, b.kind, b.trading_state, b.quote_asset,
+           b.event_seq, b.closed_at, v.fill_model, coalesce(f.maker_rate, 0),
+           coalesce(f.taker_rate, 0), v.fee_mode
+      FROM portfolio_book b
+      JOIN portfolio_venueaccount v ON v.id = b.venue_account_id
+      LEFT JOIN LATERAL (
+           SELECT maker_rate, taker_rate FROM portfolio_feeschedule s
+            WHERE s.venue_account_id = v.id
+            ORDER BY s.valid_from <= %s DESC,
+                     CASE WHEN s.valid_from <= %s THEN s.valid_from END DESC NULLS LAST,
+                     s.valid_from
+            LIMIT 1) f ON true
+     WHERE b.id = ANY(%s) ORDER BY b.id FOR UPDATE OF b
+"""
+
+
+def require_transaction() -> None:
+    """Raise unless a transaction is open: the doors open it, services must not (decisions 5)."""
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("orders are placed inside the caller's transaction")
+
+
+def lock_books(
+    book_ids: Iterable[int], *, now: datetime, skip_locked: bool = False
+) -> dict[int, LockedBook]:
+    """Lock books in ascending id; with `skip_locked` leave out those somebody else holds."""
+    query = _BOOKS + (" SKIP LOCKED" if skip_locked else "")
+    with connection.cursor() as cursor:
+        cursor.execute(query, [now, now, sorted(set(book_ids))])
+        return {row[0]: LockedBook.of(row) for row in cursor.fetchall()}
+
+
+def share_fence(shard: int, fence: int) -> None:
+    """Hold the shard's ownership until commit; raise `StaleFence` when it is no longer ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM portfolio_gatewayshard WHERE number = %s AND fence = %s FOR SHARE",
+            [shard, fence],
+        )
+        if cursor.fetchone() is None:
+            raise StaleFence(f"shard {shard} is no longer owned with fence {fence}")
+
+
+@dataclass(slots=True)
+class LockedOrder:
+    """An order under lock, as plain values; `Changes` writes it back."""
+
+    id: int
+    user_id: int
+    venue_account_id: int
+    book_id: int
+    instrument_id: int
+    client_order_id: str
+    venue_order_id: str
+    slot_ref: str | None
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    quantity: Decimal
+    price: Decimal | None
+    trigger_price: Decimal | None
+    protection_price: Decimal | None
+    pending_change: dict[str, str | None] | None
+    revision: int
+    status: OrderStatus
+    status_code: str
+    status_message: str
+    cancel_requested_at: datetime | None
+    filled_quantity: Decimal
+    filled_value: Decimal
+    hold_asset: str
+    hold_remaining: Decimal
+    hold_fee_rate: Decimal
+    send_attempts: int
+    send_after: datetime | None
+    sent_at: datetime | None
+    send_deadline: datetime | None
+    sent_fence: int | None
+    unknown_since: datetime | None
+    triggered_at: datetime | None
+    updated_at: datetime
+    last_event_hash: str
+    event_count: int
+    base_asset: str
+    quote_asset: str
+
+    def __post_init__(self) -> None:
+        self.side = Side(self.side)
+        self.order_type = OrderType(self.order_type)
+        self.time_in_force = TimeInForce(self.time_in_force)
+        self.status = OrderStatus(self.status)
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return the units that can still trade."""
+        return self.quantity - self.filled_quantity
+
+    @property
+    def full_hold(self) -> Decimal:
+        """Return what must be held for the units that can still trade.
+
+        While a change is asked for either version may trade: the dearer one counts.
+        """
+        if self.status.is_terminal:
+            return ZERO
+        now = self.hold_of(self.quantity, self.price)
+        if self.pending_change is None:
+            return now
+        quantity = Decimal(self.pending_change["quantity"] or self.quantity)
+        price = self.pending_change["price"]
+        return max(now, self.hold_of(quantity, None if price is None else Decimal(price)))
+
+    def hold_of(self, quantity: Decimal, price: Decimal | None) -> Decimal:
+        """Return the hold if the order were for this quantity and price."""
+        worst = self.protection_price if price is None else price
+        open_quantity = max(quantity - self.filled_quantity, ZERO)
+        return hold_for(self.side, open_quantity, worst_price=worst, fee_rate=self.hold_fee_rate)
+
+    @property
+    def rests_as(self) -> OrderStatus:
+        """Return its state when the venue has it and nothing is asked of it."""
+        return resting_status(self.order_type, is_triggered=self.triggered_at is not None)
+
+
+ORDER_COLUMNS = tuple(
+    field.name for field in fields(LockedOrder) if field.name not in {"base_asset", "quote_asset"}
+)
+_ORDERS = (
+    "SELECT "  # noqa: S608 - column names of a dataclass
+    + ", ".join(f"o.{name}" for name in ORDER_COLUMNS)
+    + ", i.base_asset, i.quote_asset FROM portfolio_order o"
+    " JOIN market_instrument i ON i.instrument_token = o.instrument_id"
+    " WHERE {where} ORDER BY o.id FOR UPDATE OF o"
+)
+_BY_ID = _ORDERS.format(where="o.id = ANY(%s)")
+_BY_CLIENT_ID = _ORDERS.format(
+    where="(o.venue_account_id, o.client_order_id) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))"
+)
+
+
+def lock_orders(order_ids: Iterable[int]) -> list[LockedOrder]:
+    """Lock orders in ascending id. Their books must be locked already."""
+    return _locked(_BY_ID, [sorted(set(order_ids))])
+
+
+def lock_orders_by_client_id(keys: Iterable[tuple[int, str]]) -> list[LockedOrder]:
+    """Lock orders by (venue account, client order id), ascending by id."""
+    wanted = sorted(set(keys))
+    return _locked(_BY_CLIENT_ID, [[key[0] for key in wanted], [key[1] for key in wanted]])
+
+
+def _locked(query: str, values: list[Any]) -> list[LockedOrder]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return [LockedOrder(*_parsed(row)) for row in cursor.fetchall()]
+
+
+_CHANGE_COLUMN = ORDER_COLUMNS.index("pending_change")
+
+
+def _parsed(row: Sequence[Any]) -> list[Any]:
+    """Decode the one JSON column: Django's connection hands JSON over as text."""
+    values = list(row)
+    text = values[_CHANGE_COLUMN]
+    values[_CHANGE_COLUMN] = None if text is None else loads(text)
+    return values

@@ -1,0 +1,156 @@
+"""Asking again gives the same order: by slot reference, or by the client's own key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Protocol
+
+from django.db import connection
+
+from market.domain.enums import OrderStatus, OrderType, Product, Side, TimeInForce
+from market.domain.instruments import InstrumentSpec
+from portfolio.exceptions import IdempotencyConflict
+from portfolio.services.locking import LockedBook
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order as the one who asked for it sees it."""
+
+    order_id: int
+    client_order_id: str
+    status: OrderStatus
+    code: str
+    message: str
+    slot_ref: str | None
+
+
+class Wanted(Protocol):
+    """What of a request tells one order from another."""
+
+    @property
+    def instrument(self) -> InstrumentSpec: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def order_type(self) -> OrderType: ...
+    @property
+    def product(self) -> Product: ...
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def time_in_force(self) -> TimeInForce: ...
+    @property
+    def price(self) -> Decimal | None: ...
+    @property
+    def trigger_price(self) -> Decimal | None: ...
+    @property
+    def protection_price(self) -> Decimal | None: ...
+    @property
+    def slot_ref(self) -> str | None: ...
+    @property
+    def idempotency_key(self) -> str | None: ...
+
+
+_FIELDS = "id, client_order_id, status, status_code, status_message, slot_ref"
+_SHAPE = "instrument_id, side, order_type, product, quantity, time_in_force, price, trigger_price"
+_BY_SLOT = (
+    f"SELECT {_FIELDS}, {_SHAPE} FROM portfolio_order"  # noqa: S608 - own names
+    " WHERE book_id = %s AND slot_ref = ANY(%s)"
+)
+_BY_KEY = (
+    f"SELECT k.request_hash, {_FIELDS.replace('id,', 'o.id,', 1)}"  # noqa: S608 - own names
+    " FROM portfolio_idempotencykey k JOIN portfolio_order o ON o.id = k.order_id"
+    " WHERE k.user_id = %s AND k.key = %s"
+)
+_KEEP_KEY = """
+    INSERT INTO portfolio_idempotencykey (user_id, key, request_hash, order_id, created_at)
+    VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+def stored_orders(book: LockedBook, requests: Sequence[Wanted]) -> dict[int, PlacedOrder]:
+    """Return the orders that exist already, by the place of their request.
+
+    Raises `IdempotencyConflict` where a reference or key was used with other parameters.
+    """
+    found = _by_slot(book, requests)
+    for index, request in enumerate(requests):
+        if request.idempotency_key is not None and index not in found:
+            order = _by_key(book, request)
+            if order is not None:
+                found[index] = order
+    return found
+
+
+def _by_slot(book: LockedBook, requests: Sequence[Wanted]) -> dict[int, PlacedOrder]:
+    wanted: dict[str, int] = {}
+    for index, request in enumerate(requests):
+        if request.slot_ref is None:
+            continue
+        if request.slot_ref in wanted:
+            raise IdempotencyConflict(f"{request.slot_ref} is asked for twice at once")
+        wanted[request.slot_ref] = index
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_SLOT, [book.id, list(wanted)])
+        rows = cursor.fetchall()
+    found: dict[int, PlacedOrder] = {}
+    for row in rows:
+        index = wanted[row[5]]
+        if tuple(row[6:]) != _shape(requests[index]):
+            raise IdempotencyConflict(f"{row[5]} was used with other parameters")
+        found[index] = _placed(row[:6])
+    return found
+
+
+def _shape(request: Wanted) -> tuple[Any, ...]:
+    return (
+        request.instrument.instrument_token,
+        request.side,
+        request.order_type,
+        request.product,
+        request.quantity,
+        request.time_in_force,
+        request.price,
+        request.trigger_price,
+    )
+
+
+def _placed(row: Sequence[Any]) -> PlacedOrder:
+    order_id, client_order_id, status, code, message, slot_ref = row
+    return PlacedOrder(order_id, client_order_id, OrderStatus(status), code, message, slot_ref)
+
+
+def _by_key(book: LockedBook, request: Wanted) -> PlacedOrder | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_KEY, [book.user_id, request.idempotency_key])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    if row[0] != _request_hash(book, request):
+        raise IdempotencyConflict(f"{request.idempotency_key} was used with other parameters")
+    return _placed(row[1:])
+
+
+def _request_hash(book: LockedBook, request: Wanted) -> str:
+    shape = [_text(value) for value in (*_shape(request), request.protection_price)]
+    return sha256("|".join([str(book.id), *shape]).encode()).hexdigest()
+
+
+def _text(value: object) -> str:
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+
+
+def remember_key(book: LockedBook, request: Wanted, *, order_id: int, now: datetime) -> None:
+    """Keep the client's key with the order; another book may have taken it in between."""
+    if request.idempotency_key is None:
+        return
+    values = [book.user_id, request.idempotency_key, _request_hash(book, request), order_id, now]
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP_KEY, values)
+        if cursor.rowcount == 0:
+            raise IdempotencyConflict(f"{request.idempotency_key} was used with other parameters")

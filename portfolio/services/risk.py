@@ -1,0 +1,133 @@
+"""What the risk gate looks at, read under the book's lock; switches are only looked at here."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from market.domain.enums import TERMINAL_STATUSES, Side
+from market.domain.ticks import Quote
+from portfolio.domain.fees import ZERO
+from portfolio.domain.risk import Denial, Draft, Limits, Surroundings, find_denial
+from portfolio.services.locking import LockedBook
+
+_TERMINAL = sorted(TERMINAL_STATUSES)
+_LOOK = """
+    SELECT ARRAY(SELECT nextval('portfolio_order_id_seq') FROM generate_series(1, %(count)s)),
+           (SELECT coalesce(nullif(reason, ''), lower(scope)) FROM portfolio_killswitch
+             WHERE is_active AND (scope, key) IN (('PLATFORM', 0), ('USER', %(user)s),
+                                  ('VENUE_ACCOUNT', %(account)s), ('BOOK', %(book)s)) LIMIT 1),
+           EXISTS (SELECT 1 FROM portfolio_risklimit WHERE user_id = %(user)s
+                      AND (venue_account_id IS NULL OR venue_account_id = %(account)s)
+                      AND (book_id IS NULL OR book_id = %(book)s))
+"""
+# Locked, because orders of the user's other books count too and do not wait for this book.
+_LIMITS = """
+    SELECT id, venue_account_id, book_id, max_order_value, max_open_value, max_position_value,
+           max_price_deviation
+      FROM portfolio_risklimit
+     WHERE user_id = %(user)s
+       AND (venue_account_id IS NULL OR venue_account_id = %(account)s)
+       AND (book_id IS NULL OR book_id = %(book)s)
+     ORDER BY id FOR UPDATE
+"""
+_OPEN = """
+    SELECT o.instrument_id,
+           sum((o.quantity - o.filled_quantity) * coalesce(o.price, o.protection_price, 0)),
+           coalesce(sum(o.quantity - o.filled_quantity) FILTER (WHERE o.side = 'BUY'), 0)
+      FROM portfolio_order o
+     WHERE o.user_id = %(user)s AND o.status <> ALL(%(terminal)s)
+       AND (%(account)s::bigint IS NULL OR o.venue_account_id = %(account)s)
+       AND (%(book)s::bigint IS NULL OR o.book_id = %(book)s)
+     GROUP BY o.instrument_id
+"""
+_HELD = """
+    SELECT p.instrument_id, sum(p.quantity)
+      FROM portfolio_position p JOIN portfolio_book b ON b.id = p.book_id
+     WHERE p.user_id = %(user)s
+       AND (%(account)s::bigint IS NULL OR b.venue_account_id = %(account)s)
+       AND (%(book)s::bigint IS NULL OR p.book_id = %(book)s)
+     GROUP BY p.instrument_id
+"""
+
+
+@dataclass(slots=True)
+class _Scope:
+    """One row of limits and what counts against it, orders of this transaction included."""
+
+    max_order_value: Decimal | None
+    max_open_value: Decimal | None
+    max_position_value: Decimal | None
+    max_price_deviation: Decimal | None
+    open_value: Decimal = ZERO
+    units: dict[int, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+
+    def limits_for(self, instrument_token: int) -> Limits:
+        """Return the limits as they stand for an order of the instrument."""
+        return Limits(
+            max_order_value=self.max_order_value,
+            max_open_value=self.max_open_value,
+            max_position_value=self.max_position_value,
+            max_price_deviation=self.max_price_deviation,
+            open_value=self.open_value,
+            units=self.units[instrument_token],
+        )
+
+
+class RiskGate:
+    """The gate of one transaction: asks policy about each order, counting those let through."""
+
+    def __init__(self, book: LockedBook, *, count: int, now: datetime) -> None:
+        """Look at switches and limits; also draw the ids of `count` orders in the same query."""
+        self._book, self._now = book, now
+        scope = {"user": book.user_id, "account": book.venue_account_id, "book": book.id}
+        with connection.cursor() as cursor:
+            cursor.execute(_LOOK, {**scope, "count": count})
+            self.order_ids, self._kill_reason, has_limits = cursor.fetchone()
+        self._scopes = _read_scopes(scope) if has_limits else []
+
+    def verdict(self, draft: Draft, quote: Quote | None) -> Denial | None:
+        """Return why policy denies the order, or None and count it as open."""
+        token = draft.instrument.instrument_token
+        around = Surroundings(
+            quote=quote,
+            now=self._now,
+            trading_state=self._book.trading_state,
+            kill_reason=self._kill_reason,
+            limits=[scope.limits_for(token) for scope in self._scopes],
+        )
+        denial = find_denial(draft, around)
+        if denial is None:
+            self._count(draft)
+        return denial
+
+    def _count(self, draft: Draft) -> None:
+        for scope in self._scopes:
+            scope.open_value += draft.quantity * (draft.worst_price or ZERO)
+            if draft.side is Side.BUY:
+                scope.units[draft.instrument.instrument_token] += draft.quantity
+
+
+def _read_scopes(scope: Mapping[str, int]) -> list[_Scope]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS, scope)
+        rows = cursor.fetchall()
+        return [_read_scope(cursor, scope["user"], row) for row in rows]
+
+
+def _read_scope(cursor: Any, user_id: int, row: Sequence[Any]) -> _Scope:
+    _, account_id, book_id, *limits = row
+    found = _Scope(*limits)
+    values = {"user": user_id, "account": account_id, "book": book_id, "terminal": _TERMINAL}
+    cursor.execute(_OPEN, values)
+    for token, value, buys in cursor.fetchall():
+        found.open_value += value
+        found.units[token] += buys
+    cursor.execute(_HELD, values)
+    for token, quantity in cursor.fetchall():
+        found.units[token] += quantity
+    return found
