@@ -137,8 +137,8 @@ class Order(models.Model):
             ),
             models.Index(
                 fields=["venue_account", "id"],
-                condition=Q(cancel_requested_at__isnull=False) & ~Q(status__in=_TERMINAL),
-                name="order_cancel_asked",
+                condition=Q(status__in=["CANCEL_PENDING", "MODIFY_PENDING"]),
+                name="order_asked",
             ),
             models.Index(fields=["user", "-id"], name="order_user_newest"),
             models.Index(fields=["book", "-id"], name="order_book_newest"),
