@@ -23,3 +23,7 @@ class SourceBusy(MarketError):
 
 class UnreadableFile(MarketError):
     """Give up on the file: it cannot be read; names the file and the line."""
+
+
+class VenueUnavailable(MarketError):
+    """Ask again later: the venue did not answer a question; it says nothing about the order."""

@@ -156,7 +156,8 @@ class ReportLog:
     def modified(self, order: PaperOrder, *, at: datetime, sequence: int) -> None:
         """Say that a change was carried out."""
         order.revision += 1
-        key = f"M{order.revision}"
+        # The fence keeps a change that is asked again after a restart apart from the first.
+        key = f"M{self.fence}.{order.revision}"
         self._say(order, ReportKind.MODIFIED, key=key, message="", at=at, sequence=sequence)
 
     def _say(
