@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin_base import LongReadOnlyAdmin, ReadOnlyAdmin
-from bots.models import Bot, BotBand, BotEvent
+from bots.models import Bot, BotBand, BotCommand, BotEvent
 
 
 @admin.register(Bot)
@@ -52,6 +52,17 @@ class BotEventAdmin(LongReadOnlyAdmin):
     """What bots decided, and why."""
 
     list_display = ("at", "bot", "step_no", "kind", "message", "market_time")
+    list_filter = ("kind",)
+    list_select_related = ("bot",)
+    search_fields = ("=bot__id",)
+    ordering = ("-pk",)
+
+
+@admin.register(BotCommand)
+class BotCommandAdmin(LongReadOnlyAdmin):
+    """What people asked their bots to do."""
+
+    list_display = ("id", "bot", "kind", "amount", "created_at", "handled_at", "refusal")
     list_filter = ("kind",)
     list_select_related = ("bot",)
     search_fields = ("=bot__id",)

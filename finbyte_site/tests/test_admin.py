@@ -1,0 +1,278 @@
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import AuditEvent, User
+from accounts.services.audit import verify_chain
+from conftest import PASSWORD
+from finbyte_site.tests.admin_rows import plant
+from market.models import Instrument
+from portfolio.models import Book, KillSwitch, RiskLimit, VenueAccount
+
+pytestmark = pytest.mark.django_db
+
+APPS = ("accounts", "market", "portfolio", "bots")
+MODELS = [
+    model
+    for label in APPS
+    for model in apps.get_app_config(label).get_models()
+    if model._meta.label != "market.Candle"
+]
+EDITABLE = {"accounts.User", "portfolio.RiskLimit"}
+READ_ONLY = [model for model in MODELS if model._meta.label not in EDITABLE]
+
+
+def by_label(model):
+    return model._meta.label
+
+
+def page(model, name, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
+
+
+@pytest.fixture
+def desk(client, staff):
+    """Return the browser of a member of staff who may do everything."""
+    client.force_login(staff)
+    return client
+
+
+@pytest.fixture
+def helper(client, bob):
+    """Return the browser of a member of staff who may look at users and change them."""
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    client.force_login(bob)
+    return client
+
+
+def act(client, model, action, *rows, reason="a reason"):
+    response = client.post(
+        page(model, "changelist"),
+        {
+            "action": action,
+            "_selected_action": [row.pk for row in rows],
+            "reason": reason,
+            "index": 0,
+        },
+        follow=True,
+    )
+    assert response.status_code == 200
+    return [str(message) for message in response.context["messages"]]
+
+
+def kinds():
+    return list(AuditEvent.objects.order_by("pk").values_list("kind", flat=True))
+
+
+class TestPages:
+    def test_every_model_has_its_pages(self):
+        missing = [model._meta.label for model in MODELS if not admin.site.is_registered(model)]
+        assert not missing
+        assert not admin.site.is_registered(apps.get_model("market", "Candle"))
+        assert not admin.site.is_registered(apps.get_model("otp_totp", "TOTPDevice"))
+
+    def test_lists_take_the_same_queries_for_any_number_of_rows(self, desk, now):
+        for number in range(2):
+            plant(number, now)
+        few = {model: self._queries(desk, model) for model in MODELS}
+        for number in range(2, 8):
+            plant(number, now)
+        many = {model: self._queries(desk, model) for model in MODELS}
+        assert {model._meta.label: count for model, count in many.items()} == {
+            model._meta.label: count for model, count in few.items()
+        }
+
+    def _queries(self, client, model):
+        with CaptureQueriesContext(connection) as queries:
+            response = client.get(page(model, "changelist"))
+        assert response.status_code == 200
+        return len(queries)
+
+    def test_lists_can_be_searched_and_rows_opened(self, desk, now):
+        plant(1, now)
+        for model in MODELS:
+            if admin.site.get_model_admin(model).search_fields:
+                assert desk.get(page(model, "changelist"), {"q": "1"}).status_code == 200
+            row = model.objects.order_by("pk").last()
+            assert desk.get(page(model, "change", row.pk)).status_code == 200, model
+
+    @pytest.mark.parametrize("model", READ_ONLY, ids=by_label)
+    def test_nobody_adds_changes_or_deletes(self, desk, model, now):
+        plant(1, now)
+        row = model.objects.order_by("pk").last()
+        before = model.objects.values().get(pk=row.pk)
+        assert desk.get(page(model, "add")).status_code == 403
+        assert desk.post(page(model, "add"), {}).status_code == 403
+        assert desk.post(page(model, "change", row.pk), {"kind": "x"}).status_code == 403
+        assert desk.post(page(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+        assert model.objects.values().get(pk=row.pk) == before
+        listed = desk.get(page(model, "changelist"))
+        assert "delete_selected" not in listed.text
+
+
+class TestWhoMayCome:
+    def test_the_admin_has_no_log_in_of_its_own(self, client):
+        response = client.get(reverse("admin:index"), follow=True)
+        last = response.redirect_chain[-1][0]
+        assert last.split("?")[0] == reverse("accounts:log-in")
+
+    def test_staff_get_there_through_the_log_in(self, client, staff, redis_client):
+        response = client.post(
+            reverse("accounts:log-in"),
+            {"username": staff.email, "password": PASSWORD, "next": reverse("admin:index")},
+            follow=True,
+        )
+        assert response.redirect_chain == [(reverse("admin:index"), 302)]
+        assert response.status_code == 200
+        assert client.get(reverse("admin:login")).status_code == 302
+
+    def test_users_do_not(self, client, alice):
+        client.force_login(alice)
+        for address in (reverse("admin:index"), page(User, "changelist")):
+            assert client.get(address, follow=True).status_code == 403
+
+    def test_staff_see_only_what_they_have_rights_for(self, helper):
+        assert helper.get(page(User, "changelist")).status_code == 200
+        assert helper.get(page(Book, "changelist")).status_code == 403
+        assert helper.get(page(AuditEvent, "changelist")).status_code == 403
+
+    def test_the_admins_own_password_page_is_ours(self, desk):
+        response = desk.get(reverse("admin:password_change"))
+        assert "registration/password_change.html" in [each.name for each in response.templates]
+
+    def test_logging_out_there_is_noted(self, desk):
+        desk.post(reverse("admin:logout"))
+        assert kinds() == ["log_out"]
+
+
+class TestUsers:
+    def test_suspending_and_activating(self, desk, alice):
+        assert act(desk, User, "suspend", alice) == ["1 of 1 suspended."]
+        alice.refresh_from_db()
+        assert not alice.is_active
+        assert KillSwitch.objects.get(scope="USER", key=alice.pk).is_active
+        assert act(desk, User, "activate", alice) == ["1 of 1 activated."]
+        alice.refresh_from_db()
+        assert alice.is_active
+        assert kinds() == ["user_suspend", "user_activate"]
+        assert verify_chain()[0] == 2
+
+    def test_a_reason_is_needed(self, desk, alice):
+        assert act(desk, User, "suspend", alice, reason=" ") == ["Write a reason first."]
+        alice.refresh_from_db()
+        assert alice.is_active
+        assert not kinds()
+
+    def test_nobody_suspends_himself_or_what_is_above_him(self, helper, bob, staff, alice):
+        messages = act(helper, User, "suspend", bob, staff, alice)
+        assert messages == [
+            f"You cannot suspend {staff}.",
+            f"You cannot suspend {bob}.",
+            "1 of 1 suspended.",
+        ]
+        assert set(User.objects.filter(is_active=True)) == {bob, staff}
+
+    def test_without_the_right_there_is_no_kill_switch(self, helper, alice):
+        listed = helper.get(page(User, "changelist")).text
+        assert "suspend" in listed
+        assert "stop_trading" not in listed
+        assert act(helper, User, "stop_trading", alice) == ["No action selected."]
+        assert not KillSwitch.objects.filter(scope="USER").exists()
+
+    def test_only_a_superuser_gives_rights(self, helper, alice, bob):
+        values = {"full_name": "Alice B.", "is_staff": "on", "is_superuser": "on"}
+        assert helper.post(page(User, "change", alice.pk), values).status_code == 302
+        alice.refresh_from_db()
+        assert alice.full_name == "Alice B."
+        assert not alice.is_staff
+        assert not alice.is_superuser
+        event = AuditEvent.objects.get()
+        assert (event.kind, event.actor) == ("admin_change", bob)
+        assert event.target == f"accounts.user {alice.pk}"
+        assert event.detail == {"change": [{"changed": {"fields": ["Full name"]}}]}
+
+    def test_a_superuser_does_and_it_is_noted(self, desk, alice):
+        values = {"full_name": "Alice", "is_staff": "on"}
+        assert desk.post(page(User, "change", alice.pk), values).status_code == 302
+        alice.refresh_from_db()
+        assert alice.is_staff
+        assert kinds() == ["admin_change"]
+
+    def test_nobody_adds_or_deletes_users(self, desk, alice):
+        assert desk.get(page(User, "add")).status_code == 403
+        assert desk.post(page(User, "delete", alice.pk), {"post": "yes"}).status_code == 403
+        assert User.objects.filter(pk=alice.pk).exists()
+
+
+class TestStops:
+    @pytest.mark.parametrize(
+        ("model", "scope"), [(VenueAccount, "VENUE_ACCOUNT"), (Book, "BOOK"), (User, "USER")]
+    )
+    def test_of_a_row(self, desk, now, model, scope):
+        plant(1, now)
+        row = model.objects.get(**({"email": "user1@example.com"} if model is User else {}))
+        assert act(desk, model, "stop_trading", row) == ["Trading stopped in 1 of 1."]
+        assert act(desk, model, "stop_trading", row) == ["Trading stopped in 0 of 1."]
+        stop = KillSwitch.objects.get(scope=scope, key=row.pk)
+        assert (stop.is_active, stop.reason) == (True, "a reason")
+        assert act(desk, model, "allow_trading", row) == ["Trading allowed again in 1 of 1."]
+        stop.refresh_from_db()
+        assert not stop.is_active
+        assert kinds() == ["test", "kill_on", "kill_off"]
+        event = AuditEvent.objects.get(kind="kill_on")
+        assert event.on_behalf_of == User.objects.get(email="user1@example.com")
+        assert (event.target, event.detail) == (f"{scope} {row.pk}", {"reason": "a reason"})
+
+    def test_of_the_platform(self, desk):
+        stop = KillSwitch.objects.get(scope="PLATFORM")
+        assert act(desk, KillSwitch, "stop_trading", stop, reason="") == ["Write a reason first."]
+        act(desk, KillSwitch, "stop_trading", stop)
+        stop.refresh_from_db()
+        assert stop.is_active
+        assert AuditEvent.objects.get().on_behalf_of is not None
+
+    def test_of_an_instrument(self, desk, now):
+        plant(1, now)
+        row = Instrument.objects.get(tradingsymbol="TEST1")
+        assert act(desk, Instrument, "close_to_orders", row) == ["1 changed."]
+        row.refresh_from_db()
+        assert not row.is_tradable
+        act(desk, Instrument, "open_to_orders", row)
+        row.refresh_from_db()
+        assert row.is_tradable
+        assert kinds() == ["test", "instrument_close", "instrument_open"]
+
+
+class TestLimits:
+    def values(self, **changes):
+        return {"user": "", "venue_account": "", "book": "", "max_order_value": "1000", **changes}
+
+    def test_a_new_limit_is_noted(self, desk, alice):
+        response = desk.post(page(RiskLimit, "add"), self.values(user=alice.pk))
+        assert response.status_code == 302
+        assert RiskLimit.objects.get().max_order_value == 1000
+        assert kinds() == ["admin_add"]
+
+    def test_an_account_of_somebody_else_is_refused(self, desk, alice, now):
+        plant(1, now)
+        before = RiskLimit.objects.count()
+        foreign = self.values(
+            user=alice.pk, venue_account=VenueAccount.objects.get().pk, book=Book.objects.get().pk
+        )
+        response = desk.post(page(RiskLimit, "add"), foreign)
+        assert response.status_code == 200
+        errors = response.context["adminform"].form.errors
+        assert errors["venue_account"] == errors["book"] == ["It belongs to another user."]
+        assert RiskLimit.objects.count() == before
+
+    def test_a_limit_of_nothing_is_refused(self, desk, alice):
+        response = desk.post(
+            page(RiskLimit, "add"), self.values(user=alice.pk, max_order_value="0")
+        )
+        assert "above zero" in response.context["adminform"].form.errors["max_order_value"][0]
