@@ -73,8 +73,8 @@ def _serve(layout: Layout, host: str, port: int, *, began: float) -> None:
         environment = _environment(layout, port)
         address = environment.get("PUBLIC_URL") or f"http://{host}:{port}"
         remember_address(layout, address)
-        _manage(environment, "migrate", "--noinput", "-v", "0")
-        said = _manage(environment, "seed")
+        manage(environment, "migrate", "--noinput", "-v", "0")
+        said = manage(environment, "seed")
         greeter = Greeter(layout.logs, port, address, said, began)
         supervise(
             layout,
@@ -112,7 +112,7 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _manage(environment: dict[str, str], *arguments: str) -> str:
+def manage(environment: dict[str, str], *arguments: str) -> str:
     """Run a command of manage.py; its last words become the one line on failure."""
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "manage.py", *arguments], cwd=BASE_DIR, env=environment,

@@ -1,0 +1,1 @@
+"""Benches: `make bench` runs every module in an app's `benches` package."""
