@@ -39,6 +39,7 @@ TABLE: dict[type[Exception], WireError] = {
     market.QuoteUnavailable: WireError(503, "NetworkException"),
     market.SourceBusy: WireError(503, "GeneralException"),
     market.UnreadableFile: _INPUT,
+    market.VenueUnavailable: WireError(502, "NetworkException"),
     portfolio.PortfolioError: _OUR_FAULT,
     portfolio.InvalidOrder: _INPUT,
     portfolio.InsufficientFunds: WireError(400, "MarginException"),
