@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -16,7 +18,7 @@ from portfolio.models import Book, KillSwitch, RiskLimit, VenueAccount
 pytestmark = pytest.mark.django_db
 
 APPS = ("accounts", "market", "portfolio", "bots")
-MODELS = [
+MODELS: list[Any] = [
     model
     for label in APPS
     for model in apps.get_app_config(label).get_models()
@@ -241,11 +243,9 @@ class TestStops:
         plant(1, now)
         row = Instrument.objects.get(tradingsymbol="TEST1")
         assert act(desk, Instrument, "close_to_orders", row) == ["1 changed."]
-        row.refresh_from_db()
-        assert not row.is_tradable
+        assert not Instrument.objects.get(pk=row.pk).is_tradable
         act(desk, Instrument, "open_to_orders", row)
-        row.refresh_from_db()
-        assert row.is_tradable
+        assert Instrument.objects.get(pk=row.pk).is_tradable
         assert kinds() == ["test", "instrument_close", "instrument_open"]
 
 

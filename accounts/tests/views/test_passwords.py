@@ -23,14 +23,15 @@ def _no_earlier_posts(redis_client):
 @pytest.fixture
 def asked(monkeypatch):
     """Return the addresses that were handed to the mailing task."""
-    addresses = []
+    addresses: list[str] = []
     route = next(route for route in urls.urlpatterns if route.name == "password-reset")
     monkeypatch.setitem(route.default_args, "enqueue", addresses.append)
     return addresses
 
 
 def link_in(message):
-    return re.search(r"https?://\S+", message.body).group().removeprefix(settings.PUBLIC_URL)
+    (address,) = re.findall(r"https?://\S+", message.body)
+    return address.removeprefix(settings.PUBLIC_URL)
 
 
 @pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
