@@ -43,7 +43,7 @@ def apply_trade(
         realised, cost = ZERO, holding.cost + sign * value
     else:
         realised, cost = _close(holding, units, sign * value)
-    counted = _count(holding, side, quantity, value)
+    counted = _count(holding, side, quantity=quantity, value=value)
     after = replace(
         counted,
         quantity=holding.quantity + units,
@@ -63,7 +63,7 @@ def _close(holding: Holding, units: Decimal, value: Decimal) -> tuple[Decimal, D
     return -closing_value - removed, holding.cost - removed + (value - closing_value)
 
 
-def _count(holding: Holding, side: Side, quantity: Decimal, value: Decimal) -> Holding:
+def _count(holding: Holding, side: Side, *, quantity: Decimal, value: Decimal) -> Holding:
     if side is Side.BUY:
         return replace(
             holding,

@@ -194,7 +194,7 @@ class Changes:
         available, held = AccountKind.AVAILABLE, AccountKind.HELD
         frm, to = (available, held) if more > 0 else (held, available)
         entries = moved(order.book_id, order.hold_asset, abs(more), frm=frm, to=to)
-        self.postings.post(f"order:{order.id}:{order.event_count}", kind, entries, at)
+        self.postings.post(f"order:{order.id}:{order.event_count}", kind, entries, at=at)
         order.hold_remaining = amount
         self._orders[order.id] = order
 
@@ -232,10 +232,10 @@ class Changes:
         for order in self._orders.values():
             news = _order_news(order.id, {name: getattr(order, name) for name in _NEWS})
             told.setdefault(order.user_id, []).append(news)
-        for user_id, news in told.items():
-            _push_orders(user_id, news)
-        for row in self._trades:
-            _push(row["user_id"], "trade", {name: row[name] for name in _TRADE_NEWS})
+        for user_id, rows in told.items():
+            _push_orders(user_id, rows)
+        for trade in self._trades:
+            _push(trade["user_id"], "trade", {name: trade[name] for name in _TRADE_NEWS})
         if self._trades or self.postings.has_changes:
             for user_id in {book.user_id for book in self.books.values()} & set(told):
                 _push(user_id, "balance", {})

@@ -34,7 +34,9 @@ def store_reports(
     if not reports:
         return 0
     rows = [
-        _row(report.venue_account_id, report.dedupe_key, encode_report(report), fence, now)
+        _row(
+            report.venue_account_id, report.dedupe_key, encode_report(report), fence=fence, now=now
+        )
         for report in reports
     ]
     with transaction.atomic(savepoint=False):
@@ -50,12 +52,14 @@ def store_payload(
     digest = blake2s(text.encode(), digest_size=16).hexdigest()
     with transaction.atomic(savepoint=False):
         share_fence(shard, fence)
-        return _store([_row(venue_account_id, f"raw:{digest}", {"raw": text}, fence, now)])
+        return _store(
+            [_row(venue_account_id, f"raw:{digest}", {"raw": text}, fence=fence, now=now)]
+        )
 
 
 def keep_report(report: ExecutionReport, *, now: datetime) -> int | None:
     """Store one report; return its inbox id while it waits to be applied, else None."""
-    row = _row(report.venue_account_id, report.dedupe_key, encode_report(report), 0, now)
+    row = _row(report.venue_account_id, report.dedupe_key, encode_report(report), fence=0, now=now)
     _store([row])
     with connection.cursor() as cursor:
         cursor.execute(
@@ -68,7 +72,12 @@ def keep_report(report: ExecutionReport, *, now: datetime) -> int | None:
 
 
 def _row(
-    venue_account_id: int, dedupe_key: str, payload: Mapping[str, Any], fence: int, now: datetime
+    venue_account_id: int,
+    dedupe_key: str,
+    payload: Mapping[str, Any],
+    *,
+    fence: int,
+    now: datetime,
 ) -> dict[str, Any]:
     if len(dedupe_key) > _KEY_LENGTH:
         dedupe_key = blake2s(dedupe_key.encode(), digest_size=32).hexdigest()
@@ -84,7 +93,7 @@ def _row(
 def _store(rows: Sequence[Mapping[str, Any]]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [as_json(rows)])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def encode_report(report: ExecutionReport) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -97,7 +98,7 @@ class Postings:
         """Return what a book can spend of an asset."""
         return self.balance(book_id, AccountKind.AVAILABLE, asset)
 
-    def post(self, ref: str, kind: PostingKind, entries: Sequence[Entry], at: datetime) -> None:
+    def post(self, ref: str, kind: PostingKind, entries: Sequence[Entry], *, at: datetime) -> None:
         """Add a balanced posting; raise `InsufficientFunds` where a pot would go below zero."""
         posting = Posting(ref=ref, kind=kind, at=at, entries=entries_of(entries))
         if not posting.entries:
@@ -135,15 +136,17 @@ class Postings:
             for pot, amount in self._changes.items()
             if pot.book_id is not None and amount
         ]
-        written = [(*_POST, rows), (*_ENTRIES, entries)]
-        return [*written, (*_BALANCES, balances)] if balances else written
+        written: list[Statement] = [(*_POST, rows), (*_ENTRIES, entries)]
+        if balances:
+            written.append((*_BALANCES, balances))
+        return written
 
     def _ensure_pots(self) -> None:
         used = {pot for posting in self._postings for pot, _ in posting.entries}
         missing = [pot for pot in used if pot not in self._ids]
         if not missing:
             return
-        values = [
+        values: list[Any] = [
             [pot.book_id for pot in missing],
             [str(pot.kind) for pot in missing],
             [pot.asset for pot in missing],
@@ -168,7 +171,7 @@ def post(
 ) -> None:
     """Write one posting on locked books."""
     postings = Postings(books, {pot.asset for pot, _ in entries})
-    postings.post(ref, kind, entries, at)
+    postings.post(ref, kind, entries, at=at)
     run_statements(postings.statements())
 
 

@@ -39,10 +39,12 @@ class LockedBook:
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
         """Read a row of `_BOOKS`."""
-        *values, maker, taker, mode = row
-        return cls(*values, FeeRates(maker=maker, taker=taker, mode=FeeMode(mode)))
+        rates = FeeRates(maker=row[9], taker=row[10], mode=FeeMode(row[11]))
+        values = dict(zip(_BOOK_COLUMNS, row[:9], strict=True))
+        return cls(fees=rates, **values)
 
 
+_BOOK_COLUMNS = [field.name for field in fields(LockedBook) if field.name != "fees"]
 # A schedule counts by the wall clock; an account younger than its first schedule has that one.
 _BOOKS = """
     SELECT b.id, b.user_id, b.venue_account_id, b.kind, b.trading_state, b.quote_asset,

@@ -243,7 +243,7 @@ def _write_order(
     entries = moved(
         row["book_id"], row["hold_asset"], hold, frm=AccountKind.AVAILABLE, to=AccountKind.HELD
     )
-    changes.postings.post(f"order:{row['id']}:1", PostingKind.HOLD, entries, row["created_at"])
+    changes.postings.post(f"order:{row['id']}:1", PostingKind.HOLD, entries, at=row["created_at"])
     row["hold_remaining"] = hold
     changes.insert(row, kind=EventKind.CREATED, detail=told)
 

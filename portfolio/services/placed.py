@@ -149,7 +149,8 @@ def remember_key(book: LockedBook, request: Wanted, *, order_id: int, now: datet
     """Keep the client's key with the order; another book may have taken it in between."""
     if request.idempotency_key is None:
         return
-    values = [book.user_id, request.idempotency_key, _request_hash(book, request), order_id, now]
+    digest = _request_hash(book, request)
+    values: list[Any] = [book.user_id, request.idempotency_key, digest, order_id, now]
     with connection.cursor() as cursor:
         cursor.execute(_KEEP_KEY, values)
         if cursor.rowcount == 0:

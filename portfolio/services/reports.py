@@ -243,7 +243,7 @@ def _book_money(
     plan = plan_fill(terms, available=available)
     day = trade_date(report).isoformat()
     ref = f"trade:{order.id}:{day}:{report.venue_trade_id}"
-    changes.postings.post(ref, PostingKind.TRADE, plan.entries, report.exchange_time)
+    changes.postings.post(ref, PostingKind.TRADE, plan.entries, at=report.exchange_time)
     return plan
 
 
