@@ -94,7 +94,8 @@ def report_of(result: GridBacktest) -> dict[str, Any]:
     """Return the result with a vector's keys; numbers are texts."""
     config, run = result.config, result.run
     base = config.rules.instrument.base_asset
-    fills = [_fill(fill, seq, base_asset=base) for seq, fill in enumerate(run.fills, start=1)]
+    numbers = {fill.order.slot_ref: seq for seq, fill in enumerate(run.fills, start=1)}
+    fills = [_fill(fill, numbers=numbers, base_asset=base) for fill in run.fills]
     start = result.state.start_price or config.trigger_price or result.path.price(0)
     return {
         "derived": derived_of(config, plan_grid(config, price=start)),
@@ -152,11 +153,11 @@ def _row(config: GridConfig, state: GridState, position: int, *, path: PricePath
     }
 
 
-def _fill(fill: RunFill, seq: int, *, base_asset: str) -> dict[str, Any]:
+def _fill(fill: RunFill, *, numbers: Mapping[str, int], base_asset: str) -> dict[str, Any]:
     trade, order = fill.trade, fill.order
-    partner = None if fill.pair is None else int(fill.pair.data["pair_with"])
+    partner = None if fill.pair is None else numbers[fill.pair.data["pair_with"]]
     return {
-        "seq": seq,
+        "seq": numbers[order.slot_ref],
         "tick": fill.position,
         "role": ROLES.get(order.slot, "grid"),
         "side": order.side.value,

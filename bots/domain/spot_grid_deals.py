@@ -86,7 +86,6 @@ def build_ladder(turn: Turn) -> None:
                 cost=state.sell_quantity * price,
                 fee_quote=ZERO,
                 is_grid=False,
-                fill_no=state.fill_count,
             )
     place_ladder(turn)
 

@@ -124,7 +124,7 @@ def _fill_rung(turn: Turn, rung: Rung, event: OrderFilled) -> None:
     )
     if order.executed >= order.quantity:
         _queue_note(turn, order)
-        complete_cycle(turn, replace(rung, order=None))
+        complete_cycle(turn, replace(rung, order=None), ref=order.ref)
         return
     turn.state.rungs[rung.level] = rung
     remaining = order.quantity - order.executed
@@ -154,14 +154,17 @@ def _is_remainder_small(turn: Turn, rung: Rung) -> bool:
 # --------------------------------------------------------------------------------------- cycles
 
 
-def complete_cycle(turn: Turn, rung: Rung) -> None:
-    """Move the empty level to a completed rung and ask for its counter-order."""
+def complete_cycle(turn: Turn, rung: Rung, *, ref: str) -> None:
+    """Move the empty level to a completed rung and ask for its counter-order.
+
+    `ref` is the order that completed it.
+    """
     state = turn.state
     del state.rungs[rung.level]
     if rung.remaining > 0:
         key = _carry_key(rung.level, rung.side)
         state.carries[key] = state.carries.get(key, ZERO) + rung.remaining
-    wanted = _bought(turn, rung) if rung.side is Side.BUY else _sold(turn, rung)
+    wanted = _bought(turn, rung, ref=ref) if rung.side is Side.BUY else _sold(turn, rung)
     waiting = state.parked.pop(rung.level, None)
     if waiting is not None:
         state.rungs[rung.level] = Rung(rung.level, waiting.side, waiting.wanted)
@@ -169,7 +172,7 @@ def complete_cycle(turn: Turn, rung: Rung) -> None:
     _ask_for(turn, level=counter, side=rung.side.opposite, wanted=wanted)
 
 
-def _bought(turn: Turn, rung: Rung) -> Decimal:
+def _bought(turn: Turn, rung: Rung, *, ref: str) -> Decimal:
     state = turn.state
     state.empty_level -= 1
     state.lots[rung.level] = Lot(
@@ -177,7 +180,7 @@ def _bought(turn: Turn, rung: Rung) -> Decimal:
         cost=rung.value,
         fee_quote=rung.fee_quote,
         is_grid=True,
-        fill_no=state.fill_count,
+        ref=ref,
     )
     return turn.rules.received_lots(rung.executed)
 
@@ -194,7 +197,7 @@ def _sold(turn: Turn, rung: Rung) -> Decimal:
         turn.note(
             "pair",
             f"Pair {plain(low)} to {plain(high)} made {plain(profit)}",
-            {"profit": plain(profit), "pair_with": str(lot.fill_no), "level": str(rung.level)},
+            {"profit": plain(profit), "pair_with": lot.ref, "level": str(rung.level)},
         )
     return state.quantity
 
@@ -261,7 +264,7 @@ def _close_ended(turn: Turn, rung: Rung, *, order: LiveOrder) -> None:
     if kind in REFUSALS:
         _refused(turn, order)
     elif _is_remainder_small(turn, rung):
-        complete_cycle(turn, rung)
+        complete_cycle(turn, rung, ref=order.ref)
 
 
 def _hold_after(kind: EndKind) -> Hold:

@@ -106,7 +106,8 @@ class Lot:
     cost: Decimal
     fee_quote: Decimal
     is_grid: bool
-    fill_no: int
+    # The buy order that completed the lot; empty for the initial units.
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +326,7 @@ def _lot(row: Mapping[str, Any]) -> Lot:
         cost=Decimal(row["cost"]),
         fee_quote=Decimal(row["fee_quote"]),
         is_grid=row["is_grid"],
-        fill_no=row["fill_no"],
+        ref=row["ref"],
     )
 
 
