@@ -9,12 +9,17 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services.users import register_user
 from bots.models import Bot
+from bots.runtime.hints import hint_bot
 from bots.services.bots import create_bot, start_bot
-from market.domain.enums import SourceKind
-from market.models import Candle, Instrument
+from market.domain.day_figures import first_figures
+from market.domain.ticks import Quote
+from market.models import Instrument
+from market.providers.simulated import SimulatedProvider
 from market.selectors import instrument_by_symbol
 from market.services.backfill import backfill_simulated
 from market.services.instruments import seed_instruments
+from market.services.sources import DEFAULT_RUN
+from market.services.ticks import first_sequence
 from portfolio.models import VenueAccount
 from portfolio.services.accounts import open_paper_accounts
 
@@ -69,25 +74,46 @@ def _user(email: str, password: str, *, full_name: str, now: datetime) -> User:
 def _start_demo_bot(user: User, *, now: datetime) -> None:
     instrument = instrument_by_symbol(DEMO_SYMBOL)
     account = VenueAccount.objects.get(user=user, settlement_asset=instrument.quote_asset)
+    quote = simulated_quote(instrument, now=now)
     bot = create_bot(
-        user=user,
-        venue_account=account,
+        user,
+        account,
         kind="spot_grid",
         name=DEMO_BOT,
-        values=_grid_around(instrument),
+        values=_grid_around(quote.last_price, instrument),
+        quote=quote,
         now=now,
     )
-    start_bot(bot, now=now)
+    start_bot(user, bot.pk, quote=quote, now=now, hint=hint_bot)
 
 
-def _grid_around(instrument: Instrument) -> dict[str, str]:
-    """Return a grid of 20 over the last price, 2 % to each side: about five steps an hour."""
-    newest = (
-        Candle.objects.filter(instrument=instrument, source=SourceKind.SIMULATED)
-        .order_by("-time")
-        .values_list("close", flat=True)[:1]
+def simulated_quote(instrument: Instrument, *, now: datetime) -> Quote:
+    """Return what the feed will say at this moment: the simulated price is a function of time."""
+    token = instrument.pk
+    provider = SimulatedProvider([instrument.spec])
+    tick = provider.poll([token], moment=now)[0]
+    day = provider.opening(token, moment=now) or first_figures(tick.price, day=now.date())
+    return Quote(
+        instrument_token=token,
+        source=provider.source,
+        run=DEFAULT_RUN,
+        fill_model=provider.fill_model,
+        sequence=first_sequence(now),
+        last_price=tick.price,
+        last_quantity=tick.last_quantity,
+        volume=tick.volume,
+        open=day.open,
+        high=max(day.high, tick.price),
+        low=min(day.low, tick.price),
+        previous_close=day.previous_close,
+        exchange_time=tick.exchange_time,
+        received_at=now,
+        depth=tick.depth,
     )
-    price = newest[0]
+
+
+def _grid_around(price: Decimal, instrument: Instrument) -> dict[str, str]:
+    """Return 20 grids over the price, 2 % to each side: wide enough for a day of the simulator."""
     spec = instrument.spec
     return {
         "symbol": instrument.symbol,
