@@ -9,3 +9,27 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finbyte_site.settings")
 app = Celery("finbyte")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# A message that waited longer than its round is void: the next one asks the same question.
+app.conf.beat_schedule = {
+    "wake bots": {
+        "task": "bots.wake_bots",
+        "schedule": 0.5,
+        "options": {"queue": "bots", "expires": 2},
+    },
+    "watch price sources": {
+        "task": "bots.watch_sources",
+        "schedule": 5.0,
+        "options": {"queue": "default", "expires": 5},
+    },
+    "make candle partitions": {
+        "task": "market.ensure_partitions",
+        "schedule": 6 * 3600.0,
+        "options": {"queue": "slow", "expires": 3600},
+    },
+    "forget send rates": {
+        "task": "portfolio.forget_rates",
+        "schedule": 600.0,
+        "options": {"queue": "slow", "expires": 600},
+    },
+}

@@ -1,0 +1,154 @@
+"""Reads of bots. Everything a user is shown starts at `for_user`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+
+from accounts.models import User
+from bots.domain.enums import BotStatus
+from bots.domain.strategy import Strategy, StrategyContext
+from bots.exceptions import BotNotFound
+from bots.models import Bot, BotCommand, BotEvent
+from bots.registry import strategy_of
+from market.domain.enums import FeeMode, OrderStatus
+from market.models import Instrument
+from portfolio.models import FeeSchedule, Order, Trade, VenueAccount
+
+ZERO = Decimal(0)
+TIMELINE_ROWS = 50
+
+
+def bots_for(user: User) -> QuerySet[Bot]:
+    """Return a user's bots, newest first, with what a list shows of each."""
+    found = Bot.objects.for_user(user).select_related("instrument", "venue_account", "book")
+    return found.order_by("-pk")
+
+
+def bot_of(user: User, bot_id: int) -> Bot:
+    """Return one bot of a user."""
+    bot = bots_for(user).filter(pk=bot_id).first()
+    if bot is None:
+        raise BotNotFound(f"There is no bot {bot_id}.")
+    return bot
+
+
+def bots_by_book(user: User, book_ids: Iterable[int]) -> dict[int, Bot]:
+    """Return the user's bots that own these books."""
+    return {bot.book_id: bot for bot in bots_for(user).filter(book_id__in=book_ids) if bot.book_id}
+
+
+def pending_commands(bots: Iterable[Bot]) -> dict[int, set[str]]:
+    """Return what people have asked of each bot and no step has carried out yet."""
+    waiting: dict[int, set[str]] = {}
+    rows = BotCommand.objects.filter(bot__in=list(bots), handled_at__isnull=True)
+    for bot_id, kind in rows.values_list("bot_id", "kind"):
+        waiting.setdefault(bot_id, set()).add(kind)
+    return waiting
+
+
+# ------------------------------------------------------------------------- config and state
+
+
+def fee_rates(account_ids: Iterable[int], *, at: datetime) -> dict[int, tuple[Decimal, Decimal]]:
+    """Return (maker, taker) of each account; one younger than its first schedule has that one."""
+    rates: dict[int, tuple[Decimal, Decimal]] = {}
+    rows = FeeSchedule.objects.filter(venue_account_id__in=set(account_ids)).order_by("valid_from")
+    for row in rows:
+        if row.valid_from <= at or row.venue_account_id not in rates:
+            rates[row.venue_account_id] = (row.maker_rate.normalize(), row.taker_rate.normalize())
+    return rates
+
+
+def strategy_context(
+    instrument: Instrument,
+    account: VenueAccount,
+    *,
+    rates: tuple[Decimal, Decimal],
+    market_price: Decimal | None = None,
+    free_balance: Decimal | None = None,
+    now: datetime | None = None,
+) -> StrategyContext:
+    """Return what a config is read or validated against."""
+    return StrategyContext(
+        instrument=instrument.spec,
+        maker_fee=rates[0],
+        taker_fee=rates[1],
+        fee_mode=FeeMode(account.fee_mode),
+        market_price=market_price,
+        free_balance=free_balance,
+        now=now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BotView:
+    """A bot with its strategy, config and state as values; state is None before its start."""
+
+    bot: Bot
+    strategy: Strategy
+    config: Any
+    state: Any
+
+
+def bot_views(bots: Sequence[Bot]) -> list[BotView]:
+    """Return bots as values, with one further query for all of them."""
+    rates = _rates_of(bots)
+    views = []
+    for bot in bots:
+        strategy = strategy_of(bot.kind)
+        context = strategy_context(
+            bot.instrument, bot.venue_account, rates=rates.get(bot.venue_account_id, (ZERO, ZERO))
+        )
+        config = strategy.load_config(bot.config, context=context)
+        state = strategy.load_state(bot.state) if bot.state else None
+        views.append(BotView(bot, strategy, config, state))
+    return views
+
+
+def _rates_of(bots: Sequence[Bot]) -> dict[int, tuple[Decimal, Decimal]]:
+    if not bots:
+        return {}
+    newest = max(bot.updated_at for bot in bots)
+    return fee_rates({bot.venue_account_id for bot in bots}, at=newest)
+
+
+# ------------------------------------------------------------------------- what happened
+
+
+def timeline(bot: Bot, *, before: int | None = None, limit: int = TIMELINE_ROWS) -> list[BotEvent]:
+    """Return the newest lines of a bot's timeline; `before` is the id to go on from."""
+    lines = bot.events.order_by("-pk")
+    if before is not None:
+        lines = lines.filter(pk__lt=before)
+    return list(lines[:limit])
+
+
+def recent_events(user: User, *, limit: int = TIMELINE_ROWS) -> list[BotEvent]:
+    """Return the newest lines of all bots of a user."""
+    lines = BotEvent.objects.for_user(user).select_related("bot", "bot__instrument")
+    return list(lines.order_by("-pk")[:limit])
+
+
+def fills_of(bot: Bot, *, before: int | None = None, limit: int = TIMELINE_ROWS) -> list[Trade]:
+    """Return the newest trades of a bot with their orders; `before` is the id to go on from."""
+    trades = Trade.objects.filter(book=bot.book_id, book__isnull=False).select_related("order")
+    if before is not None:
+        trades = trades.filter(pk__lt=before)
+    return list(trades.order_by("-pk")[:limit])
+
+
+def open_orders_of_bot(bot: Bot) -> list[Order]:
+    """Return the live orders of a bot, dearest first."""
+    live = [status for status in OrderStatus if status.is_live]
+    orders = Order.objects.filter(book=bot.book_id, book__isnull=False, status__in=live)
+    return list(orders.order_by("-price", "pk"))
+
+
+def running_count(user: User) -> int:
+    """Return how many bots of a user have not ended and have begun."""
+    idle = {BotStatus.DRAFT, BotStatus.VALIDATED, BotStatus.STOPPED, BotStatus.LIQUIDATED}
+    return Bot.objects.for_user(user).exclude(status__in=idle).count()
