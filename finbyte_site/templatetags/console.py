@@ -11,8 +11,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from bots.domain.enums import BotStatus
+from bots.registry import strategy_of
 from market.domain import formatting
-from market.domain.enums import OrderStatus
+from market.domain.enums import Interval, OrderStatus, SourceKind
+from market.domain.ticks import Quote
 from market.models import Instrument
 
 register = template.Library()
@@ -46,6 +48,23 @@ _BOT_WORDS = {
     BotStatus.LIQUIDATED: ("Liquidated", "bad"),
     BotStatus.ERROR: ("Needs you", "bad"),
 }
+_LEDGER_WORDS = {
+    "DEPOSIT": "Paper money paid in",
+    "TRANSFER": "Moved between books",
+    "TRADE": "Trade and its fee",
+}
+_SOURCE_WORDS = {
+    SourceKind.SIMULATED: "Simulated",
+    SourceKind.REPLAY: "Replay",
+    SourceKind.LIVE: "Live",
+}
+_INTERVAL_WORDS = {
+    Interval.MINUTE: "1m",
+    Interval.MINUTE_5: "5m",
+    Interval.MINUTE_15: "15m",
+    Interval.HOUR: "1h",
+    Interval.DAY: "1d",
+}
 _ARROWS = {"up": "\u25b2", "down": "\u25bc", "flat": ""}
 
 
@@ -54,9 +73,45 @@ def price(value: Decimal | None, instrument: Instrument) -> str:
     """Write a price with the decimals of the instrument's tick."""
     if value is None:
         return NOTHING
-    return formatting.format_price(
-        value, tick=instrument.tick_size, asset=instrument.quote_asset
+    return formatting.format_price(value, tick=instrument.tick_size, asset=instrument.quote_asset)
+
+
+@register.filter
+def signed_price(value: Decimal | None, instrument: Instrument) -> str:
+    """Write a price difference with its sign."""
+    text = price(value, instrument)
+    return f"+{text}" if value is not None and value > 0 and text.strip("0.,") else text
+
+
+@register.filter
+def day_change(quote: Quote | None) -> tuple[Decimal | None, Decimal | None]:
+    """Return what the price has moved since the previous close: amount and fraction."""
+    if quote is None:
+        return None, None
+    moved = quote.last_price - quote.previous_close
+    return moved, moved / quote.previous_close if quote.previous_close else None
+
+
+@register.filter
+def volume(value: Decimal, instrument: Instrument) -> str:
+    """Write a day's volume; fractions of a unit only where units are large."""
+    return formatting.format_number(
+        value,
+        decimals=0 if instrument.lot_size >= 1 else 2,
+        indian=instrument.quote_asset in formatting.INDIAN_ASSETS,
     )
+
+
+@register.filter
+def source_words(source: str | None) -> str:
+    """Say where prices come from."""
+    return _SOURCE_WORDS.get(source or "", "No prices")
+
+
+@register.filter
+def interval_words(interval: str) -> str:
+    """Name a bar length shortly: 5m, 1h, 1d."""
+    return _INTERVAL_WORDS.get(interval, interval)
 
 
 @register.filter
@@ -89,6 +144,30 @@ def percent(value: Decimal | None) -> str:
 def signed_percent(value: Decimal | None) -> str:
     """Write a fraction as percent with its sign."""
     return NOTHING if value is None else formatting.format_percent(value, signed=True)
+
+
+@register.filter
+def hundredths(value: Decimal | None) -> Decimal | None:
+    """Turn output percent into the fraction that `percent` writes (decisions 34)."""
+    return None if value is None else value / 100
+
+
+@register.filter
+def negated(value: Decimal | None) -> Decimal | None:
+    """Turn a loss told as a positive number into a negative one."""
+    return None if value is None else -value
+
+
+@register.filter
+def times(value: Decimal, other: Decimal) -> Decimal:
+    """Return the product: quantity by price."""
+    return value * other
+
+
+@register.filter
+def kind_words(kind: str) -> str:
+    """Name a kind of bot."""
+    return strategy_of(kind).title
 
 
 @register.filter
@@ -141,6 +220,18 @@ def running_time(value: datetime | None, end: datetime | None = None) -> str:
     return NOTHING if value is None else formatting.format_span((end or timezone.now()) - value)
 
 
+@register.filter
+def order_event_words(kind: str) -> str:
+    """Say what happened to an order."""
+    return _sentence(kind)
+
+
+@register.filter
+def ledger_words(kind: str) -> str:
+    """Say why money moved."""
+    return _LEDGER_WORDS.get(kind, _sentence(kind))
+
+
 @register.inclusion_tag("_pill.html")
 def order_pill(status: str) -> dict[str, Any]:
     """Show an order's state in words; accepted and filled never look alike."""
@@ -164,6 +255,10 @@ def icon(name: str, extra: str = "") -> SafeString:
         static("img/icons.svg"),
         name,
     )
+
+
+def _sentence(code: str) -> str:
+    return code.replace("_", " ").capitalize()
 
 
 def _icon_of(status: str) -> str:

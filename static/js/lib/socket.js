@@ -4,6 +4,7 @@ import { formatNumber } from "./format.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
+const PING_EVERY_MS = 8000;
 const SILENT_AFTER_MS = 20000;
 
 const quoteListeners = new Set();
@@ -69,6 +70,12 @@ function receive(message) {
     document.body.dispatchEvent(new CustomEvent("fb:quotes"));
     return;
   }
+  if (message.t === "hello") lastSequence ||= message.seq;
+  // Too much was missed to be told one by one: everything is fetched anew.
+  if (message.t === "resync") {
+    lastSequence = message.seq;
+    document.body.dispatchEvent(new CustomEvent("fb:resumed"));
+  }
   if (message.t !== "event") return;
   if (message.seq) lastSequence = Math.max(lastSequence, message.seq);
   document.body.dispatchEvent(new CustomEvent(`fb:${message.kind}`, { detail: message.data ?? {} }));
@@ -130,10 +137,9 @@ if (document.body.dataset.live !== undefined) {
   connect();
   refresh();
   document.body.addEventListener("htmx:after:swap", refresh);
-  // A half-open connection looks alive: no word for long means it is not.
+  // A half-open connection looks alive: a ping without an answer shows that it is not.
   setInterval(() => {
-    if (tokens.size && socket?.readyState === WebSocket.OPEN && performance.now() - lastHeardAt > SILENT_AFTER_MS) {
-      document.body.dispatchEvent(new CustomEvent("fb:socket", { detail: { state: "silent" } }));
-    }
-  }, 2000);
+    send({ a: "ping" });
+    if (socket && performance.now() - lastHeardAt > SILENT_AFTER_MS) socket.close();
+  }, PING_EVERY_MS);
 }

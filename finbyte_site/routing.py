@@ -1,0 +1,51 @@
+"""WebSocket addresses, each behind the session and a check of where the page came from."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from django.conf import settings
+from django.urls import path, re_path
+
+from market.consumers import ConsoleConsumer
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Close a socket that is not ours to open."""
+    await send({"type": "websocket.close", "code": 4403})
+
+
+class SameOrigin:
+    """Let only pages of this very host and port open a socket: cookies alone prove nothing."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the connection on, or close it before it is accepted."""
+        application = self._application if is_same_origin(scope) else refuse
+        await application(scope, receive, send)
+
+
+def is_same_origin(scope: Scope) -> bool:
+    """Say whether the page that opens the socket was served by this site."""
+    headers = dict(scope.get("headers", ()))
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    if not origin:
+        return False
+    host = headers.get(b"host", b"").decode("latin-1")
+    return urlsplit(origin).netloc == host or origin == settings.PUBLIC_URL.rstrip("/")
+
+
+websocket_application = SameOrigin(
+    AuthMiddlewareStack(
+        URLRouter([path("ws/console", ConsoleConsumer.as_asgi()), re_path("", refuse)])
+    )
+)

@@ -1,0 +1,69 @@
+"""Order forms: they turn typed text into values; the services decide what is allowed."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from market.domain.enums import OrderType, Side, TimeInForce
+
+MAX_DIGITS, DECIMAL_PLACES = 28, 12
+
+
+def _number(label: str, *, required: bool) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        required=required,
+        max_digits=MAX_DIGITS,
+        decimal_places=DECIMAL_PLACES,
+        error_messages={
+            "required": f"Enter a {label.lower()}.",
+            "invalid": f"{label} must be a number.",
+        },
+    )
+
+
+class OrderForm(forms.Form):
+    """The order ticket."""
+
+    side = forms.ChoiceField(choices=[(s, s.title()) for s in Side])
+    order_type = forms.ChoiceField(choices=[(t, t) for t in OrderType])
+    time_in_force = forms.ChoiceField(choices=[(t, t) for t in TimeInForce])
+    quantity = _number("Quantity", required=True)
+    price = _number("Price", required=False)
+    trigger_price = _number("Trigger price", required=False)
+    idempotency_key = forms.RegexField(r"^[0-9a-f]{32}$", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the prices that the order type needs and forget the others."""
+        values = super().clean() or {}
+        order_type = values.get("order_type")
+        for field, types in (
+            ("price", {OrderType.LIMIT, OrderType.SL}),
+            ("trigger_price", {OrderType.SL, OrderType.SL_M}),
+        ):
+            if order_type not in types:
+                values[field] = None
+            elif values.get(field) is None and field not in self.errors:
+                label = self.fields[field].label
+                self.add_error(field, f"{label} is needed for a {order_type} order.")
+        return values
+
+
+class OrderChangeForm(forms.Form):
+    """New terms of an open order; an empty field stays as it is."""
+
+    quantity = _number("Quantity", required=False)
+    price = _number("Price", required=False)
+    trigger_price = _number("Trigger price", required=False)
+
+    def changes(
+        self, *, quantity: Decimal, price: Decimal | None, trigger: Decimal | None
+    ) -> dict[str, Decimal]:
+        """Return only what differs from the order's present terms."""
+        present = {"quantity": quantity, "price": price, "trigger_price": trigger}
+        return {
+            field: value
+            for field, value in self.cleaned_data.items()
+            if value is not None and present[field] is not None and value != present[field]
+        }

@@ -1,0 +1,1 @@
+"""Console pages over orders, trades, positions and money."""

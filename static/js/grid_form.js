@@ -1,0 +1,89 @@
+// The Spot Grid form: one preview call while somebody types; errors stand at their fields.
+import { LineStyle } from "../dist/charts.js";
+import { LiveCandles, candleChart } from "./lib/charts.js";
+import { onQuote } from "../dist/app.js";
+
+const form = document.getElementById("bot-form");
+const element = document.getElementById("chart");
+const token = Number(element.dataset.token);
+const live = new LiveCandles(element, candleChart(element, { zone: element.dataset.zone, tick: element.dataset.tick }));
+let lines = [];
+
+function showLines(preview) {
+  const { candles, colours } = live.parts;
+  for (const line of lines) candles.removePriceLine(line);
+  lines = [];
+  const add = (price, color, title, style) => {
+    if (!price) return;
+    lines.push(
+      candles.createPriceLine({
+        price: Number(price), color, title, lineWidth: 1, lineStyle: style, axisLabelVisible: Boolean(title),
+      }),
+    );
+  };
+  preview.levels.forEach((level, index) => {
+    const isEdge = index === 0 || index === preview.levels.length - 1;
+    const side = index < preview.empty_level ? colours.buy : index > preview.empty_level ? colours.sell : colours.quiet;
+    add(level, side, isEdge ? (index ? "upper" : "lower") : "", index === preview.empty_level ? LineStyle.Dashed : LineStyle.Dotted);
+  });
+  add(preview.stop_loss, colours.down, "stop loss", LineStyle.Solid);
+  add(preview.take_profit, colours.up, "take profit", LineStyle.Solid);
+  add(preview.trigger_price, colours.accent, "trigger", LineStyle.Solid);
+  candles.applyOptions({
+    autoscaleInfoProvider: (original) => {
+      const info = original();
+      const prices = preview.levels.map(Number);
+      if (!info || !prices.length) return info;
+      info.priceRange.minValue = Math.min(info.priceRange.minValue, ...prices);
+      info.priceRange.maxValue = Math.max(info.priceRange.maxValue, ...prices);
+      return info;
+    },
+  });
+}
+
+function showErrors(errors, touched) {
+  for (const place of form.querySelectorAll("[data-error-for]")) {
+    const error = errors.find((each) => each.field === place.dataset.errorFor);
+    const input = form.elements[place.dataset.errorFor];
+    const isShown = error && (error.code !== "REQUIRED" || touched.has(error.field));
+    place.textContent = isShown ? error.message : "";
+    if (!input?.setAttribute) continue;
+    input.classList.toggle("input-error", Boolean(isShown));
+    input.setAttribute("aria-invalid", String(Boolean(isShown)));
+  }
+  const advanced = document.getElementById("advanced");
+  if (advanced && errors.some((each) => advanced.querySelector(`[data-error-for="${CSS.escape(each.field)}"]`))) {
+    advanced.open = true;
+  }
+}
+
+const touched = new Set();
+form.addEventListener("input", (event) => touched.add(event.target.name));
+
+function read() {
+  const holder = document.getElementById("preview-data");
+  if (!holder) return;
+  const preview = JSON.parse(holder.textContent);
+  showErrors(preview.errors, touched);
+  document.getElementById("bot-review").disabled = preview.errors.length > 0;
+  showLines(preview);
+}
+
+for (const button of form.querySelectorAll("[data-fill]")) {
+  button.addEventListener("click", () => {
+    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+      if (form.elements[name]) form.elements[name].value = value;
+    }
+    form.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+}
+document.getElementById("instrument").addEventListener("change", (event) => {
+  location.search = `?instrument=${encodeURIComponent(event.target.value)}`;
+});
+document.body.addEventListener("htmx:after:swap", read);
+onQuote((quote) => {
+  if (quote.i === token) live.quote(quote);
+});
+await live.load("15minute");
+live.parts.chart.timeScale().fitContent();
+read();
