@@ -183,8 +183,7 @@ STATIC_ROOT = VAR_DIR / "static"
 _STATIC = BASE_DIR / "static"
 # static/src holds sources and packages for the build; it is never served.
 STATICFILES_DIRS = [
-    *([_STATIC / "dist"] if (_STATIC / "dist").is_dir() else []),
-    *((name, _STATIC / name) for name in ("css", "img", "js") if (_STATIC / name).is_dir()),
+    (name, _STATIC / name) for name in ("dist", "img", "js") if (_STATIC / name).is_dir()
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
