@@ -31,6 +31,7 @@ def style_fields(form: forms.BaseForm) -> None:
         is_select = isinstance(field.widget, forms.Select)
         field.widget.attrs["class"] = "select w-full" if is_select else "input w-full"
         if form.is_bound and name in form.errors:
+            field.widget.attrs["class"] += " select-error" if is_select else " input-error"
             field.widget.attrs["aria-invalid"] = "true"
             field.widget.attrs["aria-describedby"] = f"id_{name}_error"
 

@@ -174,6 +174,24 @@ CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ("/admin/",),
 }
 
+# The console's blue, from light to dark.
+_BLUES = (
+    "239 246 255,219 234 254,191 219 254,147 197 253,96 165 250,59 130 246,"
+    "37 99 235,29 78 216,30 64 175,30 58 138,23 37 84"
+)
+_SHADES = (50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 950)
+UNFOLD = {
+    "SITE_TITLE": "FinByte administration",
+    "SITE_HEADER": "FinByte administration",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/img/favicon.svg"}],
+    "COLORS": {
+        "primary": {
+            str(shade): f"rgb({blue})"
+            for shade, blue in zip(_SHADES, _BLUES.split(","), strict=True)
+        }
+    },
+}
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
