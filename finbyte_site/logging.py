@@ -23,12 +23,23 @@ class RedactSecrets(logging.Filter):
         return True
 
 
+class SkipHealthProbes(logging.Filter):
+    """Leaves out that /healthz answered 503: whoever asks is told, often, and which part."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every other record pass."""
+        return not record.getMessage().endswith(": /healthz")
+
+
 def logging_settings(*, level: str) -> dict[str, Any]:
     """Return Django's LOGGING: our apps at `level`, everybody else from WARNING on."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"redact": {"()": RedactSecrets}},
+        "filters": {
+            "redact": {"()": RedactSecrets},
+            "skip_probes": {"()": SkipHealthProbes},
+        },
         "formatters": {
             "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(process)d] %(message)s"}
         },
@@ -36,7 +47,7 @@ def logging_settings(*, level: str) -> dict[str, Any]:
             "stderr": {
                 "class": "logging.StreamHandler",
                 "formatter": "line",
-                "filters": ["redact"],
+                "filters": ["skip_probes", "redact"],
             }
         },
         "root": {"handlers": ["stderr"], "level": "WARNING"},

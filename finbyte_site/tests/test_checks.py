@@ -7,15 +7,20 @@ import pytest
 from finbyte_site.benches.__main__ import bench_modules, chosen
 from finbyte_site.checks import production_is_complete
 from finbyte_site.embedded.system import StartError
-from finbyte_site.logging import RedactSecrets
+from finbyte_site.logging import RedactSecrets, SkipHealthProbes
 
 
-def test_a_complete_production_passes(settings):
+@pytest.fixture
+def production(settings):
     settings.PRODUCTION = True
     settings.ALLOWED_HOSTS = ["trade.example.com"]
     settings.DEMO = False
     settings.SECRET_KEY = "s" * 50
     settings.FIELD_KEYS = ["k" * 44]
+    return settings
+
+
+def test_a_complete_production_passes(production):
     assert production_is_complete(None) == []
 
 
@@ -29,9 +34,8 @@ def test_a_complete_production_passes(settings):
         ("FIELD_KEYS", [], "E005"),
     ],
 )
-def test_each_gap_of_a_production_is_named(settings, name, value, number):
-    test_a_complete_production_passes(settings)
-    setattr(settings, name, value)
+def test_each_gap_of_a_production_is_named(production, name, value, number):
+    setattr(production, name, value)
     assert [found.id for found in production_is_complete(None)] == [f"finbyte.{number}"]
 
 
@@ -47,6 +51,15 @@ def test_tokens_never_reach_the_log(said, written):
     record = logging.LogRecord("web", logging.INFO, __file__, 1, "asked %s", (said,), None)
     assert RedactSecrets().filter(record)
     assert record.getMessage() == f"asked {written}"
+
+
+def test_a_failing_probe_is_not_logged_each_time():
+    probe, page = (
+        logging.LogRecord("django.request", logging.ERROR, __file__, 1, "%s: %s", said, None)
+        for said in (("Service Unavailable", "/healthz"), ("Not Found", "/nothing"))
+    )
+    assert not SkipHealthProbes().filter(probe)
+    assert SkipHealthProbes().filter(page)
 
 
 def test_benches_are_found_and_an_unknown_one_is_refused():
