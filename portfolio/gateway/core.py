@@ -160,7 +160,8 @@ class Gateway:
         if self._unknown:
             done += self._resolve(now)
         if self._sweeper is not None and self._sweeper.is_due(now):
-            self._judge_accounts(self._sweeper.sweep(now, fence=self.fence))
+            swept = self._sweeper.sweep(now, fence=self.fence)
+            done += swept.strays + self._judge_accounts(swept.mismatches)
         if done:
             done += self._take_in(now)
         return done
@@ -197,7 +198,8 @@ class Gateway:
         for ticket, outcome in zip(tickets, known, strict=True):
             if outcome.kind is OutcomeKind.UNKNOWN:
                 self._unknown.add((ticket.venue_account_id, ticket.client_order_id), since=now)
-        if any(outcome.kind is OutcomeKind.REJECTED for outcome in known):
+        # Plain acceptances are no reason to wake anybody: they are read with the next news.
+        if any(outcome.kind is not OutcomeKind.ACCEPTED for outcome in known):
             self._tell(heard)
 
     def _known(self, ticket: OrderTicket, outcome: Outcome) -> Outcome:
@@ -284,14 +286,13 @@ class Gateway:
             crash_at("R:after")
             for report in reports:
                 self._asked.pop((report.venue_account_id, report.client_order_id), None)
-        moment = time.monotonic()
-        if reports or moment >= self._inbox_at:
-            # Reports that wait for others, or that a fault left behind, are tried now and then.
-            self._inbox_at = moment + INBOX_SECONDS
+        # Reports that wait for others, or that a fault left behind, are tried now and then.
+        if reports or time.monotonic() >= self._inbox_at:
             self._apply_inbox(now)
         return len(reports)
 
     def _apply_inbox(self, now: datetime) -> None:
+        self._inbox_at = time.monotonic() + INBOX_SECONDS
         while True:
             applied = apply_inbox(APPLY_AT_ONCE, shard=self._shard, fence=self.fence, now=now)
             crash_at("F:after")
@@ -330,13 +331,13 @@ class Gateway:
         self._tell(heard)
         return len(resolved)
 
-    def _judge_accounts(self, at_venue: dict[int, str]) -> None:
-        """Let only accounts trade that add up, by our own books and by the venue's."""
+    def _judge_accounts(self, at_venue: dict[int, str]) -> int:
+        """Let only accounts trade that add up here and at the venue; return how many changed."""
         mismatches = at_venue | reconciliation.own_mismatches(self._shard)
-        for account, status in reconciliation.mark_accounts(
-            self._shard, mismatches=mismatches
-        ).items():
+        changed = reconciliation.mark_accounts(self._shard, mismatches=mismatches)
+        for account, status in changed.items():
             logger.warning("venue account=%s is %s", account, status)
+        return len(changed)
 
     def _tell(self, book_ids: Iterable[int]) -> None:
         for book_id in dict.fromkeys(book_ids):

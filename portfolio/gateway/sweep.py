@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from market.domain.enums import OrderStatus
@@ -14,6 +15,14 @@ from portfolio.services.executions import record_outcomes
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep found: orders that should not rest, and accounts that do not add up."""
+
+    strays: int = 0
+    mismatches: dict[int, str] = field(default_factory=dict)
 
 
 class Sweeper:
@@ -35,25 +44,25 @@ class Sweeper:
         self._next_at = None
         self._missing.clear()
 
-    def sweep(self, now: datetime, *, fence: int) -> dict[int, str]:
-        """Cancel orders of ours that should not rest; return accounts that do not add up."""
+    def sweep(self, now: datetime, *, fence: int) -> Swept:
+        """Cancel orders of ours that should not rest; judge every account."""
         self._next_at = now + EVERY
-        mismatches: dict[int, str] = {}
+        swept = Swept()
         for account in reconciliation.accounts_of(self._shard):
             try:
                 listed = self._venue.open_orders(account)
             except VenueUnavailable:
                 # A failed list says nothing: neither that orders rest nor that they do not.
                 continue
-            self._end_strays(account, listed, now=now, fence=fence)
+            swept.strays += self._end_strays(account, listed, now=now, fence=fence)
             reason = self._reason_of_mismatch(account, listed)
             if reason:
-                mismatches[account] = reason
-        return mismatches
+                swept.mismatches[account] = reason
+        return swept
 
     def _end_strays(
         self, account: int, listed: Sequence[VenueOrder], *, now: datetime, fence: int
-    ) -> None:
+    ) -> int:
         """Cancel what carries our prefix and has no live order of ours; foreign orders stay."""
         ours = [o for o in listed if o.client_order_id.startswith(reconciliation.PREFIX)]
         known = reconciliation.statuses_of(account, [order.client_order_id for order in ours])
@@ -63,7 +72,7 @@ class Sweeper:
             if (status := known.get(order.client_order_id)) is None or status.is_terminal
         ]
         if not strays:
-            return
+            return 0
         late = [
             Outcome(order.client_order_id, OutcomeKind.ACCEPTED, order.venue_order_id)
             for order in strays
@@ -78,6 +87,7 @@ class Sweeper:
                 known.get(order.client_order_id, "nothing"),
             )
         self._venue.cancel(account, [order.client_order_id for order in strays], now=now)
+        return len(strays)
 
     def _reason_of_mismatch(self, account: int, listed: Sequence[VenueOrder]) -> str:
         """Return why an account does not add up: an order we believe open is gone, twice seen."""

@@ -18,8 +18,9 @@ from market.venues.base import VenueClient
 from market.venues.paper_orders import RestingOrder
 from portfolio.services.tickets import TICKET_COLUMNS, ticket_of
 
-# An order is looked up after so many seconds, and then every 30 s (trust.md 4.4).
+# An order is looked up so many seconds after it was sent, and then every 30 s (trust.md 4.4).
 QUERY_AFTER = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+QUERY_EVERY = timedelta(seconds=30)
 QUERIES_AT_ONCE = 5
 PREFIX = "fb"
 
@@ -197,8 +198,12 @@ class _Lookup:
     """When an unknown order is looked up next."""
 
     since: datetime
-    tries: int
     next_at: datetime
+
+    def wait(self, now: datetime) -> None:
+        """Move on to the next moment of the plan that is still to come."""
+        moments = (self.since + timedelta(seconds=seconds) for seconds in QUERY_AFTER)
+        self.next_at = next((each for each in moments if each > now), now + QUERY_EVERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +231,7 @@ class UnknownOrders:
     def add(self, key: OrderKey, *, since: datetime) -> None:
         """Begin to look an order up."""
         first = since + timedelta(seconds=QUERY_AFTER[0])
-        self._lookups.setdefault(key, _Lookup(since, 0, first))
+        self._lookups.setdefault(key, _Lookup(since, first))
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -245,9 +250,7 @@ class UnknownOrders:
 
     def _look_up(self, key: OrderKey, now: datetime) -> Resolution | None:
         lookup = self._lookups[key]
-        lookup.tries += 1
-        wait = QUERY_AFTER[min(lookup.tries, len(QUERY_AFTER) - 1)]
-        lookup.next_at = now + timedelta(seconds=wait)
+        lookup.wait(now)
         try:
             found = self._venue.query(*key)
             if found is None:

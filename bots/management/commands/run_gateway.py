@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from bots.tasks import hint_bot
+from bots.runtime.hints import hint_book
 from market.venues.registry import VENUE_NAMES, venue_client
 from portfolio.gateway import Gateway, GatewayProcess
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 venue_client(options["venue"]),
                 shard=_shard_number(options["shard"]),
                 owner=f"{socket.gethostname()}:{os.getpid()}:{timezone.now():%H%M%S%f}",
-                on_book_event=hint_bot,
+                on_book_event=hint_book,
             ),
             clock=timezone.now,
         )
