@@ -1,6 +1,6 @@
 """Addresses of the account pages, sign-up among them."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from accounts import urls
 from accounts.views.access import log_out
@@ -11,7 +11,7 @@ app_name = urls.app_name
 urlpatterns = [path("sign-up", sign_up_page, name="sign-up"), *urls.urlpatterns]
 
 # Before the admin's own: its log-in has no rate limit and its pages leave no audit event.
-admin_patterns = [
+admin_patterns: list[URLPattern] = [
     path("login/", admin_log_in),
     path("logout/", log_out),
     path("password_change/", ChangePasswordView.as_view()),
