@@ -67,9 +67,11 @@ def floats(path: Path) -> list[str]:
     allowed = {id(part) for node in ast.walk(nodes) if _is_allowed(node) for part in ast.walk(node)}
     found = []
     for node in ast.walk(nodes):
+        if not isinstance(node, ast.expr) or id(node) in allowed:
+            continue
         is_literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
         is_name = isinstance(node, ast.Name) and node.id == "float"
-        if (is_literal or is_name) and id(node) not in allowed:
+        if is_literal or is_name:
             found.append(named(path, node.lineno))
     return found
 

@@ -101,7 +101,7 @@ def test_a_killed_supervisor_leaves_nothing_that_the_next_start_does_not_take_ov
     killed.start()
     made = killed.runtime()
     os.kill(holder(killed), signal.SIGKILL)
-    killed._supervisor.wait(timeout=5)
+    wait_for_end(killed)
     left = everything_of(killed)
     assert len(left) >= 7
     copy = RunningCopy(tmp_path / "var")
@@ -112,11 +112,17 @@ def test_a_killed_supervisor_leaves_nothing_that_the_next_start_does_not_take_ov
     assert [copy.runtime()[name] for name in kept] == [made[name] for name in kept]
     # Ctrl-C in its terminal.
     os.kill(holder(copy), signal.SIGINT)
-    copy._supervisor.wait(timeout=30)
+    wait_for_end(copy)
     assert everything_of(copy) == []
     assert not any(is_alive(pid) for pid in left)
     stopped = launcher(copy, "stop")
     assert (stopped.returncode, stopped.stdout) == (0, "FinByte is not running.\n")
+
+
+def wait_for_end(copy: RunningCopy) -> None:
+    """Wait until the launcher has ended, whoever told it to."""
+    assert copy._supervisor is not None
+    copy._supervisor.wait(timeout=30)
 
 
 def holder(copy: RunningCopy) -> int:
