@@ -157,7 +157,7 @@ def _bury(dead: dict[int, str], owned: _Owned, *, now: datetime) -> None:
         return
     for identity, error in dead.items():
         logger.error("dead letter in the inbox row=%s error=%s", identity, error)
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         if owned is not None:
             share_fence(*owned)
         _close(dead, now=now)

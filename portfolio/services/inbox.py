@@ -39,7 +39,7 @@ def store_reports(
         )
         for report in reports
     ]
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         share_fence(shard, fence)
         return _store(rows)
 
@@ -50,7 +50,7 @@ def store_payload(
     """Store something that a venue said and no adapter understood; it becomes a dead letter."""
     text = _storable(payload if isinstance(payload, str) else repr(payload))
     digest = blake2s(text.encode(), digest_size=16).hexdigest()
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         share_fence(shard, fence)
         return _store(
             [_row(venue_account_id, f"raw:{digest}", {"raw": text}, fence=fence, now=now)]

@@ -200,7 +200,7 @@ def _move(
 ) -> bool:
     if not amount.is_finite() or amount <= 0:
         raise InvalidOrder("Amount must be above 0", field="amount", code="BELOW_MIN")
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         ids = [each for each in (from_id, to_id) if each is not None]
         books = lock_books(ids, now=now)
         _check_movable(ids, books)

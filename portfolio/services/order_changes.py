@@ -40,7 +40,7 @@ def cancel_order(
 
     Asking again changes nothing. Raises `OrderNotFound`, or `OrderNotChangeable` when it ended.
     """
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         found = _cancel(_orders_of(owner).filter(pk=order_id), now=now, enqueue=enqueue)
         if not found:
             raise OrderNotFound(f"There is no order {order_id}")
@@ -54,7 +54,7 @@ def cancel_slots(
     book_id: int, slot_refs: Iterable[str], *, now: datetime, enqueue: Callable[[], None]
 ) -> int:
     """Cancel orders of a book by their slot references; return how many were still live."""
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         chosen = Order.objects.filter(book=book_id, slot_ref__in=list(slot_refs))
         return sum(was_live for _, was_live in _cancel(chosen, now=now, enqueue=enqueue))
 
@@ -70,7 +70,7 @@ def cancel_all(
     live = _orders_of(owner).filter(status__in=_CANCELLABLE)
     if instrument_token is not None:
         live = live.filter(instrument=instrument_token)
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         return sum(was_live for _, was_live in _cancel(live, now=now, enqueue=enqueue))
 
 
@@ -129,7 +129,7 @@ def modify_order(
     `InvalidOrder` or `InsufficientFunds`.
     """
     asked = {"quantity": quantity, "price": price, "trigger_price": trigger_price}
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         row = _orders_of(owner).filter(pk=order_id).values_list("book_id", flat=True).first()
         if row is None:
             raise OrderNotFound(f"There is no order {order_id}")

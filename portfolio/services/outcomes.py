@@ -73,7 +73,7 @@ def _apply(
     skip_locked: bool,
 ) -> tuple[set[int], set[int]]:
     """Return (books that heard something, books that were dealt with)."""
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         share_fence(*owned)
         locked = lock_books(books, now=now, skip_locked=skip_locked)
         wanted = {key: value for book_id in locked for key, value in books[book_id].items()}
