@@ -246,7 +246,7 @@ class Hub:
 
     async def _take(self, channel: str, payload: bytes) -> None:
         if channel != TICKS_CHANNEL:
-            await self._deliver(int(channel.removeprefix("user.")), payload.decode())
+            await self._deliver(int(channel.rpartition(".")[2]), payload.decode())
             return
         for quote in decode_quotes(payload):
             self._keep(quote)

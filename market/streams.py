@@ -16,6 +16,7 @@ import redis.asyncio
 from django.conf import settings
 from django.utils import timezone
 from redis.client import PubSub
+from redis.connection import parse_url
 
 from market.domain.candles import CandleBar
 from market.domain.enums import FillModel, SourceKind
@@ -23,8 +24,18 @@ from market.domain.ticks import Depth, DepthLevel, PriceInterval, Quote, Tick
 
 logger = logging.getLogger(__name__)
 
-TICKS_CHANNEL = "ticks"
-GATEWAY_CHANNEL = "gateway.wake"
+
+def _scoped(name: str) -> str:
+    """Name a channel after the Redis database: channels, unlike keys, belong to the server.
+
+    Two copies on one server must not hear each other's prices.
+    """
+    options = parse_url(settings.REDIS_URL)  # type: ignore[no-untyped-call]
+    return f"{options.get('db', 0)}.{name}"
+
+
+TICKS_CHANNEL = _scoped("ticks")
+GATEWAY_CHANNEL = _scoped("gateway.wake")
 PROCESSES = ("web", "worker", "beat", "feed", "gateway")
 EVENT_RING_SIZE = 200
 WRITE_BATCH = 256
@@ -347,7 +358,7 @@ def read_beats(client: redis.Redis) -> dict[str, datetime]:
 
 def user_channel(user_id: int) -> str:
     """Return the name of a user's private group."""
-    return f"user.{user_id}"
+    return _scoped(f"user.{user_id}")
 
 
 def _event_keys(user_id: int) -> tuple[str, str]:

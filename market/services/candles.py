@@ -104,7 +104,7 @@ def upsert_bars(rows: Sequence[StoredBar], *, is_merging: bool) -> None:
 def copy_new_bars(lines: Iterable[str]) -> int:
     """Load bars given as COPY text lines; bars already there stay as they are."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE candle_load (LIKE market_candle) ON COMMIT DROP")
+        cursor.execute("CREATE TEMPORARY TABLE candle_load (LIKE market_candle)")
         with cursor.copy(f"COPY candle_load ({_COLUMNS}) FROM STDIN") as copy:
             for line in lines:
                 copy.write(line)
@@ -112,7 +112,9 @@ def copy_new_bars(lines: Iterable[str]) -> int:
             f"INSERT INTO market_candle ({_COLUMNS}) SELECT {_COLUMNS} FROM candle_load "  # noqa: S608
             "ON CONFLICT DO NOTHING"
         )
-        return int(cursor.rowcount)
+        written = int(cursor.rowcount)
+        cursor.execute("DROP TABLE candle_load")
+        return written
 
 
 def interval_of_bars(bars: list[CandleBar], *, name: str) -> Interval:
@@ -135,14 +137,21 @@ class CandleImport:
 
 
 def import_candles(
-    path: Path, instrument: Instrument, *, source: str = IMPORT_SOURCE
+    path: Path,
+    instrument: Instrument,
+    *,
+    source: str = IMPORT_SOURCE,
+    interval: Interval | None = None,
 ) -> CandleImport:
-    """Read a candle file and write its good rows; a second import changes nothing more."""
+    """Read a candle file and write its good rows; a second import changes nothing more.
+
+    The interval is the shortest gap between bars unless it is given.
+    """
     recording = Recording(path, instrument.spec)
     bars = list(recording.bars())
     if not bars:
         raise UnreadableFile("\n".join([f"{path.name}: no usable row", *recording.summary()[1:]]))
-    interval = interval_of_bars(bars, name=path.name)
+    interval = interval or interval_of_bars(bars, name=path.name)
     ensure_partitions(bars[0].time.astimezone(UTC).date(), bars[-1].time.astimezone(UTC).date())
     rows = [StoredBar(instrument.pk, source, interval, bar) for bar in bars]
     with transaction.atomic():
