@@ -1,13 +1,13 @@
 """Addresses: the API owns the host root, the console lives under /console/."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from finbyte_site import account_urls, views
 from finbyte_site.health import healthz
 from portfolio.views import scope
 
-console_patterns = [
+console_patterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("panels/", views.home_panels, name="home-panels"),
     path("search/", views.search, name="search"),
