@@ -31,22 +31,38 @@ class MarketView:
     marks: Mapping[int, datetime | None] = field(default_factory=dict)
 
 
-def view_market(client: redis.Redis, bot_ids: Iterable[int]) -> MarketView:
-    """Read what the steps of these bots need, each instrument once."""
-    marks: dict[int, datetime | None] = {}
-    tokens: set[int] = set()
-    listened: set[int] = set()
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which prices the steps of some bots need, and the marks seen before reading them."""
+
+    tokens: set[int]
+    listened: set[int]
+    marks: dict[int, datetime | None]
+
+
+def wanted_prices(bot_ids: Iterable[int]) -> Wanted:
+    """Return what these bots need; only bots with armed bands listen to single ticks."""
+    wanted = Wanted(set(), set(), {})
     with connection.cursor() as cursor:
         cursor.execute(_BOTS, [list(bot_ids)])
         for bot_id, token, mark, listens in cursor.fetchall():
-            marks[bot_id] = mark
-            tokens.add(token)
+            wanted.marks[bot_id] = mark
+            wanted.tokens.add(token)
             if listens:
-                listened.add(token)
+                wanted.listened.add(token)
+    return wanted
+
+
+def view_market(client: redis.Redis, bot_ids: Iterable[int]) -> MarketView:
+    """Read what the steps of these bots need, each instrument once."""
+    wanted = wanted_prices(bot_ids)
     # All that the ring has, not what came after the bot's last: a new source counts from one.
-    ticks = {token: newest_run(recent_ticks(client, token, after_sequence=0)) for token in listened}
+    ticks = {
+        token: newest_run(recent_ticks(client, token, after_sequence=0))
+        for token in wanted.listened
+    }
     # Quotes after ticks: no tick may be newer than the quote it is judged by.
-    return MarketView(read_quotes(client, tokens), ticks, marks)
+    return MarketView(read_quotes(client, wanted.tokens), ticks, wanted.marks)
 
 
 def newest_run(ticks: Sequence[Tick]) -> list[Tick]:
