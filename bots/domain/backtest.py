@@ -85,22 +85,29 @@ def path_of_prices(
     return _checked(ticks, stamps, tick_size=tick_size, row_ends=np.arange(len(ticks)))
 
 
-def path_of_bars(bars: Ints, times: Ints, *, tick_size: Decimal, bar_seconds: int) -> PricePath:
-    """Return the path of bars: rows of open, high, low, close in ticks; times of their starts.
-
-    A bar becomes four ticks: open, low, high, close if it did not fall, else open, high, low,
-    close; they are spread evenly over its length.
-    """
+def ticks_of_bars(bars: Ints) -> Ints:
+    """Return four prices for each row of open, high, low, close, in the order of bots.md 1.2."""
     opening, high, low, close = (bars[:, column] for column in range(4))
     rising = close >= opening
     prices = np.empty((len(bars), 4), dtype=np.int64)
     prices[:, 0], prices[:, 3] = opening, close
     prices[:, 1] = np.where(rising, low, high)
     prices[:, 2] = np.where(rising, high, low)
+    flat: Ints = prices.ravel()
+    return flat
+
+
+def path_of_bars(bars: Ints, times: Ints, *, tick_size: Decimal, bar_seconds: int) -> PricePath:
+    """Return the path of bars: rows of open, high, low, close in ticks; times of their starts.
+
+    A bar becomes four ticks: open, low, high, close if it did not fall, else open, high, low,
+    close; they are spread evenly over its length.
+    """
+    prices = ticks_of_bars(bars)
     quarter = bar_seconds * 1_000_000 // 4
     stamps = times[:, None] + np.arange(4, dtype=np.int64) * quarter
     row_ends = np.arange(len(bars), dtype=np.int64) * 4 + 3
-    return _checked(prices.ravel(), stamps.ravel(), tick_size=tick_size, row_ends=row_ends)
+    return _checked(prices, stamps.ravel(), tick_size=tick_size, row_ends=row_ends)
 
 
 def _checked(prices: Ints, times: Ints, *, tick_size: Decimal, row_ends: Ints) -> PricePath:

@@ -13,7 +13,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from bots.domain.backtest import Ints
+from bots.domain.backtest import Ints, ticks_of_bars
 from bots.domain.backtest_report import max_drawdown
 from bots.domain.enums import PauseMode, StopMode
 from bots.domain.spot_grid_checks import DEFAULT_RESERVE, DEFAULT_SLIPPAGE
@@ -106,7 +106,7 @@ def suggest(
 ) -> list[Suggestion]:
     """Return the best grid of each profile whose history there is and that has a candidate."""
     coverage = check_coverage(history)
-    prices = path_ticks(history.week)
+    prices = ticks_of_bars(history.week.values)
     suggestions = []
     for profile, bars in (
         ("short", history.week),
@@ -145,17 +145,6 @@ def profile_range(
     lower = min(bars.low * spec.tick_size, spec.floor_tick(market_price))
     upper = max(bars.high * spec.tick_size, spec.ceil_tick(market_price))
     return lower, max(upper, lower + spec.tick_size)
-
-
-def path_ticks(bars: Bars) -> Ints:
-    """Return four prices of each bar in the order of bots.md 1.2."""
-    opening, high, low, close = (bars.values[:, column] for column in range(4))
-    rising = close >= opening
-    path = np.empty((len(bars.values), 4), dtype=np.int64)
-    path[:, 0], path[:, 3] = opening, close
-    path[:, 1] = np.where(rising, low, high)
-    path[:, 2] = np.where(rising, high, low)
-    return path.ravel()
 
 
 def best_grid(prices: Ints, *, config: GridConfig, market_price: Decimal) -> Suggestion | None:
@@ -225,7 +214,7 @@ def empty_path(levels: Ints, prices: Ints, *, empty: int) -> tuple[Ints, list[in
         strict=True,
     )
     for position, least, most in rows:
-        moved = least if empty < least else most if empty > most else empty
+        moved = least if empty < least else min(empty, most)
         if moved != empty:
             empty = moved
             positions.append(position)
