@@ -77,7 +77,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
             return
         try:
             message = orjson.loads(text_data)
-            action = message["a"]
+            action = str(message["a"])
         except (orjson.JSONDecodeError, KeyError, TypeError):
             await self._refuse("Messages are JSON objects with an action `a`.")
             return

@@ -188,8 +188,11 @@ class Hub:
         if fresh:
             self._listings |= await database_sync_to_async(_listings)(fresh)
         known = wanted & self._listings.keys()
+        before = self._tickers.keys() | self._changed
         self._set_tokens(listener, listener.tokens | known)
         await self._load(known - self._tickers.keys())
+        # Nobody else watched the new ones, and this socket is served them now.
+        self._changed -= known - before
         listener.owed |= known
         await self._serve(listener, frozenset(), {})
         return wanted - known
@@ -237,6 +240,7 @@ class Hub:
             # What was missed while nobody listened is in the newest quotes.
             self._tickers.clear()
             await self._load(frozenset().union(*(each.tokens for each in self._listeners)))
+            self._arrived.set()
             async for message in pubsub.listen():
                 await self._take(message["channel"].decode(), message["data"])
         finally:
@@ -278,7 +282,6 @@ class Hub:
             ticker = self._tickers.get(quote.instrument_token)
             if ticker is not None:
                 ticker.is_stale = ticker.is_too_old(now)
-        self._arrived.set()
 
     async def _flush_rounds(self) -> None:
         """Send what has changed: at once, but never two rounds within half a second."""

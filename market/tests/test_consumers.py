@@ -1,0 +1,299 @@
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+
+import orjson
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+
+from market import hub as hub_module
+from market.consumers import ConsoleConsumer, transport_of
+from market.hub import CLOSE_NOT_ALLOWED, CLOSE_TOO_SLOW, Listener, current_hub
+from market.services.instruments import seed_set
+from market.streams import push_event, put_ticks
+from market.tests.factories import BTCUSDT, ONGC, quote_of
+
+pytestmark = pytest.mark.usefixtures("stage")
+
+
+@pytest.fixture
+def stage(redis_client, monkeypatch):
+    """Know the seed set without a database and make rounds quick."""
+    known = {row.pk: row.spec for row in seed_set()}
+
+    def listings(tokens):
+        return {
+            token: hub_module._Listing(2, known[token].freshness_limit)
+            for token in tokens
+            if token in known
+        }
+
+    monkeypatch.setattr(hub_module, "_listings", listings)
+    monkeypatch.setattr(hub_module, "FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "STALE_CHECK_SECONDS", 0.05)
+
+
+@pytest.fixture
+def cast():
+    return [
+        get_user_model()(pk=number, public_id=f"FB000{number}", email=f"{number}@example.com")
+        for number in (1, 2)
+    ]
+
+
+def fresh(price, *, sequence, token=ONGC, age=0.0):
+    now = timezone.now() - timedelta(seconds=age)
+    return quote_of(price, token=token, sequence=sequence, received_at=now, exchange_time=now)
+
+
+@asynccontextmanager
+async def page(user):
+    socket = WebsocketCommunicator(ConsoleConsumer.as_asgi(), "/ws/console")
+    socket.scope["user"] = user
+    accepted, _ = await socket.connect()
+    assert accepted
+    hello = orjson.loads(await socket.receive_from())
+    assert (hello["t"], hello["user"]) == ("hello", user.public_id)
+    yield socket
+    await socket.disconnect()
+
+
+async def said(socket):
+    return orjson.loads(await socket.receive_from(timeout=2))
+
+
+async def say(socket, **message):
+    await socket.send_to(text_data=orjson.dumps(message).decode())
+
+
+async def published(client, *quotes):
+    await asyncio.to_thread(put_ticks, client, quotes)
+
+
+async def test_nobody_without_a_session_gets_in(cast):
+    for user in (None, AnonymousUser()):
+        socket = WebsocketCommunicator(ConsoleConsumer.as_asgi(), "/ws/console")
+        if user is not None:
+            socket.scope["user"] = user
+        accepted, code = await socket.connect()
+        assert (accepted, code) == (False, CLOSE_NOT_ALLOWED)
+
+
+async def test_a_page_gets_what_is_known_and_then_every_change(cast, redis_client):
+    await published(redis_client, fresh("262.05", sequence=1))
+    async with page(cast[0]) as socket:
+        await say(socket, a="subscribe", v=[ONGC])
+        (row,) = (await said(socket))["q"]
+        assert (row["i"], row["p"], row["c"], row["cp"], row["s"]) == (
+            ONGC,
+            "262.05",
+            "+2.05",
+            "+0.79",
+            "ok",
+        )
+        await published(redis_client, fresh("261.9", sequence=2))
+        (row,) = (await said(socket))["q"]
+        assert (row["p"], row["c"]) == ("261.90", "+1.90")
+
+
+async def test_ticks_between_two_rounds_are_one_frame_with_the_newest_of_each(
+    cast, redis_client, monkeypatch
+):
+    monkeypatch.setattr(hub_module, "FLUSH_SECONDS", 0.4)
+    async with page(cast[0]) as socket:
+        await say(socket, a="subscribe", v=[ONGC, BTCUSDT])
+        await published(redis_client, fresh("1", sequence=1))
+        assert [row["p"] for row in (await said(socket))["q"]] == ["1.00"]
+        for number in range(2, 12):
+            await published(
+                redis_client,
+                fresh(str(number), sequence=number),
+                fresh(str(number), sequence=number, token=BTCUSDT),
+            )
+            await asyncio.sleep(0.01)
+        # The first change goes out at once, the nine that follow within the half round are one.
+        assert [row["p"] for row in (await said(socket))["q"]] == ["2.00", "2.00"]
+        assert [(row["i"], row["p"]) for row in (await said(socket))["q"]] == [
+            (ONGC, "11.00"),
+            (BTCUSDT, "11.00"),
+        ]
+        assert await socket.receive_nothing(timeout=0.6)
+
+
+async def test_pages_get_only_what_they_watch(cast, redis_client):
+    async with page(cast[0]) as first, page(cast[1]) as second:
+        await say(first, a="subscribe", v=[ONGC])
+        await say(second, a="subscribe", v=[ONGC, BTCUSDT])
+        await say(second, a="unsubscribe", v=[ONGC])
+        await asyncio.sleep(0.1)
+        await published(redis_client, fresh("1", sequence=1), fresh("2", sequence=1, token=BTCUSDT))
+        assert [row["i"] for row in (await said(first))["q"]] == [ONGC]
+        assert [row["i"] for row in (await said(second))["q"]] == [BTCUSDT]
+
+
+async def test_an_old_price_is_shown_as_stale_and_a_new_one_as_fresh(cast, redis_client):
+    await published(redis_client, fresh("262", sequence=1, age=9.8))
+    async with page(cast[0]) as socket:
+        await say(socket, a="subscribe", v=[ONGC])
+        assert (await said(socket))["q"][0]["s"] == "ok"
+        (row,) = (await said(socket))["q"]
+        assert row["s"] == "stale"
+        assert row["age"] >= 10
+        await published(redis_client, fresh("263", sequence=2))
+        assert (await said(socket))["q"][0]["s"] == "ok"
+
+
+async def test_private_events_reach_their_user_only(cast):
+    alice, bob = cast
+    async with page(alice) as hers, page(alice) as second, page(bob) as his:
+        await asyncio.to_thread(push_event, alice.pk, "order", {"id": 5})
+        for socket in (hers, second):
+            assert await said(socket) == {
+                "t": "event",
+                "seq": 1,
+                "kind": "order",
+                "data": {"id": 5},
+            }
+        assert await his.receive_nothing(timeout=0.2)
+
+
+async def test_a_page_that_comes_back_gets_what_it_missed(cast):
+    alice = cast[0]
+    for number in range(3):
+        await asyncio.to_thread(push_event, alice.pk, "order", {"id": number})
+    async with page(alice) as socket:
+        await say(socket, a="resume", seq=1)
+        assert [(await said(socket))["seq"] for _ in range(2)] == [2, 3]
+        await say(socket, a="resume", seq=99)
+        assert await said(socket) == {"t": "resync", "seq": 3}
+
+
+NONSENSE = [
+    "no json",
+    "[]",
+    "{}",
+    '{"a":"buy"}',
+    '{"a":"subscribe"}',
+    '{"a":"subscribe","v":["x"]}',
+    '{"a":"subscribe","v":[true]}',
+    '{"a":"subscribe","v":[99999999999999999999]}',
+    '{"a":"subscribe","v":[123]}',
+    '{"a":"resume","seq":-1}',
+    '{"a":["x"],"v":1}',
+]
+
+
+async def test_nonsense_is_answered_and_changes_nothing(cast):
+    async with page(cast[0]) as socket:
+        for text in NONSENSE:
+            await socket.send_to(text_data=text)
+            assert (await said(socket))["t"] == "error", text
+        await say(socket, a="ping")
+        assert await said(socket) == {"t": "pong"}
+
+
+async def test_too_many_instruments_are_refused(cast):
+    async with page(cast[0]) as socket:
+        await say(socket, a="subscribe", v=list(range(1, 502)))
+        assert "500" in (await said(socket))["message"]
+
+
+async def test_a_flood_is_cut_off(cast):
+    async with page(cast[0]) as socket:
+        for _ in range(150):
+            await say(socket, a="ping")
+        while (message := await socket.receive_output())["type"] != "websocket.close":
+            pass
+        assert message["code"] == 4400
+
+
+async def test_the_hub_rests_when_the_last_page_is_gone(cast):
+    async with page(cast[0]):
+        assert current_hub()._tasks
+    assert not current_hub()._tasks
+
+
+async def test_the_socket_of_a_session_that_ended_is_closed(cast, monkeypatch):
+    monkeypatch.setattr(hub_module, "ACCESS_CHECK_SECONDS", 0.05)
+    async with page(cast[0]) as socket:
+        message = await socket.receive_output(timeout=2)
+        assert (message["type"], message["code"]) == ("websocket.close", CLOSE_NOT_ALLOWED)
+
+
+class FakeSocket:
+    """A listener whose buffer we fill by hand."""
+
+    def __init__(self, user_id):
+        self.frames, self.codes = [], []
+        self.listener = Listener(user_id, self.send, self.close, self.allowed)
+
+    async def send(self, text):
+        self.frames.append(orjson.loads(text))
+
+    async def close(self, code):
+        self.codes.append(code)
+
+    async def allowed(self):
+        return True
+
+
+async def test_a_slow_socket_is_skipped_then_gets_the_newest_then_is_dropped(
+    cast, redis_client, monkeypatch
+):
+    slow, quick = FakeSocket(cast[0].pk), FakeSocket(cast[1].pk)
+    hub = current_hub()
+    for socket in (slow, quick):
+        await hub.join(socket.listener)
+        await hub.watch(socket.listener, [ONGC])
+    slow.listener.pressure.pauseProducing()
+    for number in range(1, 5):
+        await published(redis_client, fresh(str(number), sequence=number))
+        await asyncio.sleep(0.1)
+    assert len(quick.frames) == 4
+    assert slow.frames == []
+    slow.listener.pressure.resumeProducing()
+    await asyncio.sleep(0.2)
+    assert [row["p"] for frame in slow.frames for row in frame["q"]] == ["4.00"]
+    monkeypatch.setattr(hub_module, "DROP_AFTER_SECONDS", 0.05)
+    slow.listener.pressure.pauseProducing()
+    await asyncio.sleep(0.1)
+    await published(redis_client, fresh("5", sequence=5))
+    await asyncio.sleep(0.15)
+    assert slow.codes == [CLOSE_TOO_SLOW]
+    assert len(quick.frames) == 5
+    await hub.leave(slow.listener)
+    await hub.leave(quick.listener)
+
+
+async def test_the_hub_comes_back_after_redis_was_away(cast, redis_client, monkeypatch):
+    monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.05)
+    async with page(cast[0]) as socket:
+        await say(socket, a="subscribe", v=[ONGC])
+        await asyncio.sleep(0.1)
+        for connection in redis_client.client_list(_type="pubsub"):
+            if connection["db"] == str(redis_client.get_connection_kwargs()["db"]):
+                redis_client.client_kill_filter(_id=connection["id"])
+        await published(redis_client, fresh("7", sequence=7))
+        assert (await said(socket))["q"][0]["p"] == "7.00"
+
+
+async def test_the_transport_is_found_under_the_session_wrapper():
+    class Protocol:
+        transport = object()
+
+    class Wrapper:
+        def __init__(self, send):
+            self.real_send = send
+
+        async def send(self, message):
+            await self.real_send(message)
+
+    async def reply(protocol, message):
+        raise AssertionError(protocol, message)
+
+    assert transport_of(Wrapper(partial(reply, Protocol())).send) is Protocol.transport
+    assert transport_of(reply) is None
