@@ -22,7 +22,7 @@ from bots.exceptions import BotsError, InvalidParameter
 from bots.registry import strategy_of
 from bots.runtime.hints import hint_bot
 from bots.services.bots import create_bot, creation_context, start_bot
-from bots.views.suggest import suggestions_for
+from bots.views.suggest import suggested_investment, suggestions_for
 from market.domain.formatting import plain
 from market.domain.ticks import Quote
 from market.exceptions import InstrumentNotFound
@@ -156,10 +156,11 @@ def _checked(
         errors = [error_values(error)]
         if error.field != "investment":
             return None, errors
-        amount = error.minimum or _ANY_INVESTMENT
+    unlimited = replace(context, free_balance=None)
     try:
-        unlimited = replace(context, free_balance=None)
-        return strategy.parse({**values, "investment": amount}, context=unlimited), errors
+        config = strategy.parse({**values, "investment": _ANY_INVESTMENT}, context=unlimited)
+        least = preview(config, unlimited).minimum_investment
+        return strategy.parse({**values, "investment": least}, context=unlimited), errors
     except InvalidParameter:
         return None, errors
 
@@ -217,6 +218,10 @@ def bot_create(request: HttpRequest, kind: str) -> HttpResponse:
     if suggestions:
         values |= suggestions[0].values
     draft = draft_of(request, kind, instrument=instrument, values=values)
+    if draft.preview and draft.free:
+        amount = suggested_investment(draft.preview.minimum_investment, free=draft.free)
+        values["investment"] = plain(amount)
+        draft = draft_of(request, kind, instrument=instrument, values=values)
     page = preview_page(draft, kind) | {
         "instruments": watched_instruments().filter(is_tradable=True),
         "accounts": _accounts(request, instrument),

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from market.domain.candles import CandleBar
 from market.domain.enums import Interval
 from market.domain.formatting import plain
-from market.domain.instruments import InstrumentSpec
+from market.domain.instruments import InstrumentSpec, to_step
 from market.domain.ticks import Quote
 from market.models import Instrument
 from market.selectors import candles
@@ -76,3 +76,11 @@ def _values(
     by_ticks = int((high - low) / spec.tick_size)
     grids = min(max(by_width, _FEWEST_GRIDS), _MOST_GRIDS, by_ticks)
     return {"lower": plain(low), "upper": plain(high), "grids": str(grids)}
+
+
+def suggested_investment(minimum: Decimal, *, free: Decimal) -> Decimal:
+    """Return a tenth of what is free, or the minimum if that is more, in round numbers."""
+    wanted = min(max(minimum, free / 10), max(free, minimum))
+    step = Decimal(10) ** max(wanted.adjusted() - 1, 0)
+    rounded = to_step(wanted, step=step, rounding=ROUND_CEILING)
+    return rounded if rounded <= free else minimum

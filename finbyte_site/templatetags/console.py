@@ -19,6 +19,7 @@ from market.models import Instrument
 
 register = template.Library()
 
+# What a filter writes for None, and for an attribute that is not there (Django hands it "").
 NOTHING = "-"
 _ORDER_WORDS = {
     OrderStatus.DENIED: ("Refused", "bad"),
@@ -69,15 +70,15 @@ _ARROWS = {"up": "\u25b2", "down": "\u25bc", "flat": ""}
 
 
 @register.filter
-def price(value: Decimal | None, instrument: Instrument) -> str:
+def price(value: Decimal | str | None, instrument: Instrument) -> str:
     """Write a price with the decimals of the instrument's tick."""
-    if value is None:
+    if not isinstance(value, Decimal):
         return NOTHING
     return formatting.format_price(value, tick=instrument.tick_size, asset=instrument.quote_asset)
 
 
 @register.filter
-def signed_price(value: Decimal | None, instrument: Instrument) -> str:
+def signed_price(value: Decimal | str | None, instrument: Instrument) -> str:
     """Write a price difference with its sign."""
     text = price(value, instrument)
     return f"+{text}" if value is not None and value > 0 and text.strip("0.,") else text
@@ -115,47 +116,55 @@ def interval_words(interval: str) -> str:
 
 
 @register.filter
-def quantity(value: Decimal | None, instrument: Instrument) -> str:
+def quantity(value: Decimal | str | None, instrument: Instrument) -> str:
     """Write a quantity with the decimals of the instrument's lot."""
-    if value is None:
+    if not isinstance(value, Decimal):
         return NOTHING
     return formatting.format_quantity(value, lot=instrument.lot_size)
 
 
 @register.filter
-def money(value: Decimal | None, asset: str) -> str:
+def money(value: Decimal | str | None, asset: str) -> str:
     """Write an amount of a settlement asset."""
-    return NOTHING if value is None else formatting.format_money(value, asset=asset)
+    return (
+        NOTHING if not isinstance(value, Decimal) else formatting.format_money(value, asset=asset)
+    )
 
 
 @register.filter
-def signed_money(value: Decimal | None, asset: str) -> str:
+def signed_money(value: Decimal | str | None, asset: str) -> str:
     """Write a profit or loss with its sign."""
-    return NOTHING if value is None else formatting.format_money(value, asset=asset, signed=True)
+    return (
+        NOTHING
+        if not isinstance(value, Decimal)
+        else formatting.format_money(value, asset=asset, signed=True)
+    )
 
 
 @register.filter
-def percent(value: Decimal | None) -> str:
+def percent(value: Decimal | str | None) -> str:
     """Write a fraction as percent."""
-    return NOTHING if value is None else formatting.format_percent(value)
+    return NOTHING if not isinstance(value, Decimal) else formatting.format_percent(value)
 
 
 @register.filter
-def signed_percent(value: Decimal | None) -> str:
+def signed_percent(value: Decimal | str | None) -> str:
     """Write a fraction as percent with its sign."""
-    return NOTHING if value is None else formatting.format_percent(value, signed=True)
+    return (
+        NOTHING if not isinstance(value, Decimal) else formatting.format_percent(value, signed=True)
+    )
 
 
 @register.filter
-def hundredths(value: Decimal | None) -> Decimal | None:
+def hundredths(value: Decimal | str | None) -> Decimal | None:
     """Turn output percent into the fraction that `percent` writes (decisions 34)."""
-    return None if value is None else value / 100
+    return value / 100 if isinstance(value, Decimal) else None
 
 
 @register.filter
-def negated(value: Decimal | None) -> Decimal | None:
+def negated(value: Decimal | str | None) -> Decimal | None:
     """Turn a loss told as a positive number into a negative one."""
-    return None if value is None else -value
+    return -value if isinstance(value, Decimal) else None
 
 
 @register.filter
@@ -171,9 +180,15 @@ def kind_words(kind: str) -> str:
 
 
 @register.filter
-def plain(value: Decimal | None) -> str:
+def plain(value: Decimal | str | None) -> str:
     """Write a number as input fields and files want it."""
-    return "" if value is None else formatting.plain(value)
+    return formatting.plain(value) if isinstance(value, Decimal) else ""
+
+
+@register.filter
+def typed_price(value: Decimal | str | None, instrument: Instrument) -> str:
+    """Write a price for an input field: the tick's decimals, no grouping."""
+    return price(value, instrument).replace(",", "") if isinstance(value, Decimal) else ""
 
 
 @register.filter
@@ -183,41 +198,45 @@ def decimals(step: Decimal) -> int:
 
 
 @register.filter
-def tone(value: Decimal | None) -> str:
+def tone(value: Decimal | str | None) -> str:
     """Return the class of a profit or loss: up, down or flat."""
-    return "flat" if value is None else formatting.direction(value)
+    return formatting.direction(value) if isinstance(value, Decimal) else "flat"
 
 
 @register.filter
-def arrow(value: Decimal | None) -> str:
+def arrow(value: Decimal | str | None) -> str:
     """Return an arrow, so that direction is never told by colour alone."""
-    return "" if value is None else _ARROWS[formatting.direction(value)]
+    return _ARROWS[formatting.direction(value)] if isinstance(value, Decimal) else ""
 
 
 @register.filter
-def moment(value: datetime | None, zone: str) -> str:
+def moment(value: datetime | str | None, zone: str) -> str:
     """Write date and time with seconds in the user's zone."""
-    return NOTHING if value is None else formatting.format_moment(value, zone=zone)
+    return formatting.format_moment(value, zone=zone) if isinstance(value, datetime) else NOTHING
 
 
 @register.filter
-def clock(value: datetime | None, zone: str) -> str:
+def clock(value: datetime | str | None, zone: str) -> str:
     """Write the time with seconds; with the day where it is not today."""
-    if value is None:
+    if not isinstance(value, datetime):
         return NOTHING
     return formatting.format_clock(value, zone=zone, now=timezone.now())
 
 
 @register.filter
-def ago(value: datetime | None) -> str:
+def ago(value: datetime | str | None) -> str:
     """Write how long ago something was."""
-    return NOTHING if value is None else formatting.format_ago(timezone.now() - value)
+    if not isinstance(value, datetime):
+        return NOTHING
+    return formatting.format_ago(timezone.now() - value)
 
 
 @register.filter
-def running_time(value: datetime | None, end: datetime | None = None) -> str:
+def running_time(value: datetime | str | None, end: datetime | None = None) -> str:
     """Write for how long something has been running."""
-    return NOTHING if value is None else formatting.format_span((end or timezone.now()) - value)
+    if not isinstance(value, datetime):
+        return NOTHING
+    return formatting.format_span((end or timezone.now()) - value)
 
 
 @register.filter

@@ -1,7 +1,7 @@
 // A bot's page: its chart with levels and fills stays in step with what the server says.
 import { coalesce, onEvent, onQuote } from "../dist/app.js";
 import { LineStyle } from "../dist/charts.js";
-import { LiveCandles, candleChart } from "./lib/charts.js";
+import { LiveCandles, candleChart, keepInSight } from "./lib/charts.js";
 
 const element = document.getElementById("chart");
 const token = Number(element.dataset.token);
@@ -17,7 +17,9 @@ function showLevels() {
   const { candles, colours } = live.parts;
   for (const line of lines) candles.removePriceLine(line);
   const tones = { BUY: colours.buy, SELL: colours.sell, stop_loss: colours.down, take_profit: colours.up, trigger_price: colours.accent };
-  lines = JSON.parse(shown).map(({ price, kind, title }) =>
+  const levels = JSON.parse(shown);
+  keepInSight(candles, levels.filter(({ title }) => !title).map(({ price }) => Number(price)));
+  lines = levels.map(({ price, kind, title }) =>
     candles.createPriceLine({
       price: Number(price),
       color: tones[kind] ?? colours.quiet,

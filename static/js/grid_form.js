@@ -1,6 +1,6 @@
 // The Spot Grid form: one preview call while somebody types; errors stand at their fields.
 import { LineStyle } from "../dist/charts.js";
-import { LiveCandles, candleChart } from "./lib/charts.js";
+import { LiveCandles, candleChart, keepInSight } from "./lib/charts.js";
 import { onQuote } from "../dist/app.js";
 
 const form = document.getElementById("bot-form");
@@ -29,16 +29,7 @@ function showLines(preview) {
   add(preview.stop_loss, colours.down, "stop loss", LineStyle.Solid);
   add(preview.take_profit, colours.up, "take profit", LineStyle.Solid);
   add(preview.trigger_price, colours.accent, "trigger", LineStyle.Solid);
-  candles.applyOptions({
-    autoscaleInfoProvider: (original) => {
-      const info = original();
-      const prices = preview.levels.map(Number);
-      if (!info || !prices.length) return info;
-      info.priceRange.minValue = Math.min(info.priceRange.minValue, ...prices);
-      info.priceRange.maxValue = Math.max(info.priceRange.maxValue, ...prices);
-      return info;
-    },
-  });
+  keepInSight(candles, preview.levels.map(Number));
 }
 
 function showErrors(errors, touched) {

@@ -182,3 +182,16 @@ export class LiveCandles {
     return response.ok ? response.json() : null;
   }
 }
+
+// Widens a chart's price scale so that these prices are always in sight.
+export function keepInSight(candles, prices) {
+  candles.applyOptions({
+    autoscaleInfoProvider: (original) => {
+      const info = original();
+      if (!info || !prices.length) return info;
+      info.priceRange.minValue = Math.min(info.priceRange.minValue, ...prices);
+      info.priceRange.maxValue = Math.max(info.priceRange.maxValue, ...prices);
+      return info;
+    },
+  });
+}
