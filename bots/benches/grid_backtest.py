@@ -82,8 +82,8 @@ def time_reference(bars: NDArray[np.int64]) -> float:
     """Return the seconds backtesting.py takes to look at each bar."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pandas as pd  # noqa: PLC0415 - a development package, only for the comparison
-        from backtesting import Backtest, Strategy  # noqa: PLC0415
+        import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 - only to compare
+        from backtesting import Backtest, Strategy  # type: ignore[import-untyped]  # noqa: PLC0415
 
         class LookOnly(Strategy):  # type: ignore[misc]
             def init(self) -> None:

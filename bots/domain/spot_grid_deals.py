@@ -17,6 +17,7 @@ from bots.domain.spot_grid_state import Deal, LiveOrder, Lot, Resume, Rung, Task
 from bots.domain.spot_grid_turn import Turn, letter
 from bots.domain.strategy import EndKind, OrderFilled, PlaceOrder
 from market.domain.enums import OrderType, Side, TimeInForce
+from portfolio.domain.fees import to_ledger
 
 MAX_TRIES = 3
 # Without a new tick an incomplete immediate order is tried again after this market time.
@@ -143,7 +144,7 @@ def deal_filled(turn: Turn, deal: Deal, event: OrderFilled, *, order: LiveOrder)
     deal = replace(
         deal,
         executed=deal.executed + event.quantity,
-        value=deal.value + event.quantity * event.price,
+        value=deal.value + to_ledger(event.quantity * event.price),
         # Progress: only tries that bring nothing count against a closing sale.
         tries=0 if deal.purpose == CLOSE else deal.tries,
         order=order,

@@ -27,6 +27,7 @@ from bots.domain.spot_grid_state import (
 from bots.domain.spot_grid_turn import Turn, letter
 from bots.domain.strategy import EndKind, OrderAccepted, OrderEnded, OrderFilled
 from market.domain.enums import Side
+from portfolio.domain.fees import to_ledger
 
 REFUSALS = frozenset({EndKind.REJECTED, EndKind.DENIED})
 
@@ -97,7 +98,7 @@ def _counted(order: LiveOrder, event: OrderFilled) -> LiveOrder:
 def book_trade(turn: Turn, *, side: Side, event: OrderFilled) -> None:
     """Move cash and units by one trade, at the price it was executed at."""
     state = turn.state
-    value = event.quantity * event.price
+    value = to_ledger(event.quantity * event.price)
     fee_base = event.fee if event.fee_asset == turn.rules.instrument.base_asset else ZERO
     fee_quote = event.fee - fee_base
     sign = 1 if side is Side.BUY else -1
@@ -118,7 +119,7 @@ def _fill_rung(turn: Turn, rung: Rung, event: OrderFilled) -> None:
     rung = replace(
         rung,
         executed=rung.executed + event.quantity,
-        value=rung.value + event.quantity * event.price,
+        value=rung.value + to_ledger(event.quantity * event.price),
         fee_quote=rung.fee_quote + (ZERO if in_base else event.fee),
         order=order,
     )

@@ -57,7 +57,7 @@ def _is_guarded(state: GridState) -> bool:
 
 def _is_over(turn: Turn) -> bool:
     end = turn.config.run_until
-    return end is not None and turn.time >= end
+    return end is not None and turn.time >= end and turn.state.resume is not Resume.STOP
 
 
 def _guard(turn: Turn, *, price: Decimal, is_tick: bool) -> None:
@@ -249,7 +249,7 @@ def due_at(config: GridConfig, state: GridState) -> datetime | None:
 def _dues(config: GridConfig, state: GridState) -> Iterator[datetime]:
     wanted = [due_of(state.stop_since), due_of(state.loss_since), _reinvest_due(config, state)]
     if state.status is not BotStatus.STOPPING:
-        wanted.append(config.run_until)
+        wanted.append(None if state.resume is Resume.STOP else config.run_until)
     elif not state.is_stop_asked and state.stopping_since is not None:
         wanted.append(state.stopping_since + STOPPING_ASK)
     if state.deal is not None and state.deal.waits_since is not None:

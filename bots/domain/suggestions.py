@@ -19,6 +19,7 @@ from bots.domain.enums import PauseMode, StopMode
 from bots.domain.spot_grid_checks import DEFAULT_RESERVE, DEFAULT_SLIPPAGE
 from bots.domain.spot_grid_config import ONE, ZERO, GridConfig, GridRules, Spacing
 from bots.domain.spot_grid_plan import GridPlan, levels_of, plan_grid, profit_fractions
+from market.domain.candles import CandleBar
 from market.domain.enums import FeeMode
 
 GRID_COUNTS = (5, 8, 10, 15, 20, 30, 50, 75, 100)
@@ -48,6 +49,15 @@ class Bars:
     def high(self) -> int:
         """Return the highest price."""
         return int(self.values[:, 1].max())
+
+
+def bars_of_candles(candles: Sequence[CandleBar], *, tick_size: Decimal) -> Bars:
+    """Return closed candles as bars."""
+    rows = [
+        [int(price / tick_size) for price in (bar.open, bar.high, bar.low, bar.close)]
+        for bar in candles
+    ]
+    return Bars(np.array(rows, dtype=np.int64).reshape(-1, 4))
 
 
 @dataclass(frozen=True, slots=True)

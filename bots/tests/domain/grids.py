@@ -1,20 +1,25 @@
 """Grids for tests: contexts, configs and a hand-driven venue."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from bots.domain.backtest_inputs import read_inputs
 from bots.domain.backtest_report import terms_of
 from bots.domain.backtest_venue import LastTradeVenue
 from bots.domain.spot_grid import SpotGrid
+from bots.domain.spot_grid_config import GridConfig
+from bots.domain.spot_grid_state import GridState
 from bots.domain.strategy import (
     CancelOrder,
     Command,
     CommandKind,
     EndKind,
+    Intent,
     MarketTick,
     MoveFunds,
     Note,
@@ -53,17 +58,17 @@ def config_of(inputs=ONGC, *, price="262", **parameters):
 class Hand:
     """A grid whose every report is given by hand, or by the in-memory venue with `tick`."""
 
-    config: object
-    state: object = None
+    config: GridConfig
+    state: GridState = field(init=False)
     now: datetime = T0
-    seen: list = field(default_factory=list)
-    open: dict = field(default_factory=dict)
-    last: Decimal | None = None
+    seen: list[Intent] = field(default_factory=list)
+    open: dict[str, Any] = field(default_factory=dict)
+    last: Decimal = Decimal(0)
     ticks: int = 0
-    on_step: object = None
+    on_step: Callable[["Hand"], None] | None = None
 
     def __post_init__(self):
-        self.state = self.state or GRID.new_state(self.config, bot_ref="b7")
+        self.state = GRID.new_state(self.config, bot_ref="b7")
         self.venue = LastTradeVenue(terms_of(self.config.rules))
 
     def feed(self, event):

@@ -305,7 +305,7 @@ def test_defaults_are_those_of_the_table():
     assert (config.spacing, config.reinvest) == (Spacing.ARITHMETIC, False)
     assert (config.pause_mode, config.stop_mode) == (PauseMode.KEEP_ORDERS, StopMode.SELL_ALL)
     assert (config.stop_loss, config.take_profit, config.trigger_price) == (None, None, None)
-    assert (config.max_loss, config.run_until) == (0, None)
+    assert (config.max_loss, config.run_until) == (D(0), None)
     assert config.rules.time_in_force is TimeInForce.DAY
     assert config_of(SOL, price="125").rules.time_in_force is TimeInForce.GTC
 

@@ -44,6 +44,10 @@ def running(**parameters):
     return hand
 
 
+def status_of(hand):
+    return hand.state.status
+
+
 def statuses(intents):
     return [(e.status, e.code, e.message) for e in intents if isinstance(e, ChangeStatus)]
 
@@ -172,7 +176,7 @@ def test_start_above_the_range_buys_nothing():
     hand = Hand(config_of(price="300"))
     hand.start("300")
     assert ladder(hand) == [(level, "BUY", D(24)) for level in range(8)]  # 49,500 / 2,060
-    assert (hand.state.base, hand.state.empty_level) == (0, 8)
+    assert (hand.state.base, hand.state.empty_level) == (D(0), 8)
 
 
 def test_start_below_the_range_buys_every_rung():
@@ -195,12 +199,12 @@ def test_trigger_waits_and_plans_at_the_firing_price():
     (band,) = GRID.bands(hand.config, hand.state)
     assert (band.wake_below, band.wake_above) == (D(255), None)
     hand.tick("256")
-    assert hand.state.status is BotStatus.WAITING_TRIGGER
+    assert status_of(hand) is BotStatus.WAITING_TRIGGER
     hand.tick("254.50")
     # Empty level 3 (255); D = 240 + 245 + 250 + 5 x 254.50 = 2007.5; q = floor(49500 / D) = 24.
     assert (hand.state.start_price, hand.state.empty_level) == (D("254.50"), 3)
     assert (hand.state.quantity, hand.state.base) == (D(24), D(120))
-    assert hand.state.status is BotStatus.RUNNING
+    assert status_of(hand) is BotStatus.RUNNING
 
 
 def test_rising_trigger_and_stop_while_waiting():
@@ -444,9 +448,10 @@ def test_stop_waits_for_every_end_and_books_fills_meanwhile():
     assert GRID.next_due(hand.config, hand.state) == T0 + timedelta(seconds=10)
     assert placed(hand.fill(refs.pop(4), "24", price="260")) == []
     assert hand.state.base == 96
+    closing = []
     for ref in refs.values():
         assert hand.state.status is BotStatus.STOPPING
-        closing = hand.end(ref)
+        closing += hand.end(ref)
     (close,) = placed(closing)
     assert (close.slot_ref, close.quantity) == ("b7-close-S-2", D(96))
     hand.fill(close.slot_ref, "96", price="262")
@@ -467,8 +472,7 @@ def test_closing_sale_goes_on_while_it_makes_progress_then_asks_a_person():
     hand.start()
     refs = [ref_at(hand, level) for level in hand.state.rungs]
     hand.feed(Command(CommandKind.STOP, time=T0, price=D(262)))
-    for ref in refs:
-        intents = hand.end(ref)
+    intents = [intent for ref in refs for intent in hand.end(ref)]
     (close,) = placed(intents)
     hand.fill(close.slot_ref, "20", price="261", trade_ref="a")
     hand.end(close.slot_ref, cumulative="20")
@@ -626,6 +630,7 @@ def test_annual_rates_appear_after_a_day():
     assert (early.grid_apr_pct, early.total_apr_pct) == (None, None)
     later = figures_of(hand.config, hand.state, price=D(265), now=T0 + timedelta(days=5))
     rate = D("6829.2") / 50000 * 365 / 5 * 100
+    assert later.grid_apr_pct is not None
     assert later.grid_apr_pct.quantize(D("1e-9"), ROUND_HALF_UP) == rate.quantize(D("1e-9"))
 
 

@@ -24,7 +24,7 @@ from bots.domain.strategy import (
     PlaceOrder,
     Reconciled,
 )
-from bots.tests.domain.grids import GRID, ONGC, T0, D, Hand, config_of, context_of, vector
+from bots.tests.domain.grids import GRID, ONGC, T0, D, Hand, config_of, context_of, placed, vector
 
 
 @pytest.mark.parametrize("name", ["spot_grid_arithmetic", "spot_grid_geometric"])
@@ -68,7 +68,7 @@ def events_hand():
     state.start_price, state.empty_level = D(262), events["inputs"]["empty_level"]
     turn = Turn(config=config, state=state, time=T0)
     build_ladder(turn)
-    hand.open = {each.slot_ref: each for each in turn.intents}
+    hand.open = {each.slot_ref: each for each in placed(turn.intents)}
     return hand, events, turn.intents
 
 
@@ -78,7 +78,7 @@ def action_of(intent):
             "act": "place",
             "cid": intent.slot_ref,
             "side": intent.side.value,
-            "price": plain(intent.price),
+            "price": plain(intent.price or D(0)),
             "qty": plain(intent.quantity),
         }
     if isinstance(intent, CancelOrder):
@@ -138,7 +138,8 @@ def vector_event(hand, row):
                 for ref, told in row["history"].items()
             }
             return Reconciled(frozenset(row["venue_open"]), history, T0)
-    raise AssertionError(row)
+        case _:
+            raise AssertionError(row)
 
 
 def test_state_machine_follows_events_vector():

@@ -15,12 +15,14 @@ from bots.domain.suggestions import (
     Bars,
     History,
     NotEnoughCandles,
+    bars_of_candles,
     best_grid,
     is_candidate,
     suggest,
     walk,
 )
-from bots.tests.domain.grids import ONGC, SOL, D, config_of, context_of
+from bots.tests.domain.grids import ONGC, SOL, T0, D, config_of, context_of
+from market.domain.candles import CandleBar
 
 
 def bars_of(count, *, at, spread, seed=1):
@@ -73,7 +75,7 @@ def test_three_profiles_contain_the_market_price():
     for each in found:
         assert each.lower < each.upper
         assert each.lower <= market <= each.upper
-        assert (each.lower % D("0.05"), each.upper % D("0.05")) == (0, 0)
+        assert each.lower % D("0.05") == each.upper % D("0.05") == 0
         assert each.grids in GRID_COUNTS
         assert each.profit_per_grid_pct_min >= D("0.3")
         assert each.minimum_investment <= 100000
@@ -101,6 +103,14 @@ def test_candidates_must_earn_more_than_their_fees():
     assert not is_candidate(narrow, price=5240, market_price=D(262))  # 0.15 % a grid
     assert not is_candidate(replace(narrow, grids=200), price=5240, market_price=D(262))
     assert is_candidate(replace(narrow, grids=10), price=5240, market_price=D(262))
+
+
+def test_candles_become_bars():
+    bar = CandleBar(T0, D("262.05"), D("263"), D("261.95"), D("262.5"), D(10))
+    bars = bars_of_candles([bar], tick_size=D("0.05"))
+    assert bars.values.tolist() == [[5241, 5260, 5239, 5250]]
+    assert (bars.low, bars.high) == (5239, 5260)
+    assert len(bars_of_candles([], tick_size=D("0.05")).values) == 0
 
 
 def test_thin_data_are_refused():
