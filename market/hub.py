@@ -114,7 +114,6 @@ class _Ticker:
             "o": self._price(quote.open),
             "h": self._price(quote.high),
             "l": self._price(quote.low),
-            "src": quote.source,
             "ts": quote.exchange_time,
         }
         return orjson.dumps(row).decode()
