@@ -25,7 +25,7 @@ _AWAKE = ", ".join(f"'{status}'" for status in sorted(AWAKE_STATUSES))
 # Two index range scans per price (a plain join would look at every armed band). A bot that is
 # being stepped right now is skipped, never waited for: its instrument's interval is kept and
 # asked about again.
-_MARK = """
+_HIT = """
     WITH hit AS (
         SELECT band.bot_id, price.token
           FROM unnest(%(tokens)s::bigint[], %(lows)s::numeric[], %(highs)s::numeric[])
@@ -45,21 +45,26 @@ _MARK = """
         UPDATE bots_bot SET wake_mark = greatest(
                    %(now)s, wake_mark + interval '1 microsecond')
           FROM free WHERE bots_bot.id = free.id
+    ), kept AS (
+        SELECT DISTINCT token FROM hit WHERE bot_id NOT IN (SELECT id FROM free)
     )
-    SELECT DISTINCT token FROM hit WHERE bot_id NOT IN (SELECT id FROM free)
 """
 # A book's news is heard in every status: a late trade of a bot that has ended is still money.
 _DUE = f"""
-    SELECT id FROM bots_bot WHERE wake_mark IS NOT NULL
-    UNION
-    SELECT bot.id FROM portfolio_book book JOIN bots_bot bot ON bot.book_id = book.id
-     WHERE book.event_seq > book.consumed_seq AND book.kind = 'BOT' AND bot.failed_from = ''
-    UNION
-    SELECT id FROM bots_bot
-     WHERE status IN ({_AWAKE}) AND next_due_at IS NOT NULL AND next_due_at <= %(now)s
-    UNION
-    SELECT bot_id FROM bots_botcommand WHERE handled_at IS NULL
-    LIMIT %(limit)s
+    (SELECT id, false FROM bots_bot WHERE wake_mark IS NOT NULL
+     UNION
+     SELECT bot.id, false FROM portfolio_book book JOIN bots_bot bot ON bot.book_id = book.id
+      WHERE book.event_seq > book.consumed_seq AND book.kind = 'BOT' AND bot.failed_from = ''
+     UNION
+     SELECT id, false FROM bots_bot
+      WHERE status IN ({_AWAKE}) AND next_due_at IS NOT NULL AND next_due_at <= %(now)s
+     UNION
+     SELECT bot_id, false FROM bots_botcommand WHERE handled_at IS NULL
+     LIMIT %(limit)s)
+"""  # noqa: S608 - our own words
+# The statement sees no mark that it sets itself, hence `free` beside the marks of earlier passes.
+_ASK = f"""
+    {_HIT} {_DUE} UNION SELECT id, false FROM free UNION ALL SELECT token, true FROM kept
 """  # noqa: S608 - our own words
 
 
@@ -75,22 +80,18 @@ def due_bot_ids(
     intervals: Sequence[PriceInterval], *, now: datetime, limit: int = LIMIT
 ) -> WakePass:
     """Mark the bots whose bands were left and return all that have something to do."""
-    kept = _mark(intervals, now) if intervals else frozenset()
+    values: dict[str, Any] = {"now": now, "limit": limit}
+    if intervals:
+        values["tokens"] = [interval.instrument_token for interval in intervals]
+        values["lows"] = [plain(interval.low) for interval in intervals]
+        values["highs"] = [plain(interval.high) for interval in intervals]
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"now": now, "limit": limit})
-        return WakePass([row[0] for row in cursor.fetchall()], kept)
-
-
-def _mark(intervals: Sequence[PriceInterval], now: datetime) -> frozenset[int]:
-    values: dict[str, Any] = {
-        "tokens": [interval.instrument_token for interval in intervals],
-        "lows": [plain(interval.low) for interval in intervals],
-        "highs": [plain(interval.high) for interval in intervals],
-        "now": now,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_MARK, values)
-        return frozenset(row[0] for row in cursor.fetchall())
+        cursor.execute(_ASK if intervals else _DUE, values)
+        rows = cursor.fetchall()
+    return WakePass(
+        bot_ids=[key for key, is_token in rows if not is_token],
+        kept_tokens=frozenset(key for key, is_token in rows if is_token),
+    )
 
 
 def wake_pass(client: redis.Redis, *, now: datetime, limit: int = LIMIT) -> list[int]:
