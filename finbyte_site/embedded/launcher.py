@@ -73,7 +73,8 @@ def _serve(layout: Layout, host: str, port: int, *, began: float) -> None:
         environment = _environment(layout, port)
         address = environment.get("PUBLIC_URL") or f"http://{host}:{port}"
         remember_address(layout, address)
-        manage(environment, "migrate", "--noinput", "-v", "0")
+        # The checks load every page; `make check` has made them.
+        manage(environment, "migrate", "--noinput", "--skip-checks", "-v", "0")
         said = manage(environment, "seed")
         greeter = Greeter(layout.logs, port, address, said, began)
         supervise(

@@ -18,7 +18,10 @@ from finbyte_site.tests.processes.running_copy import WORDS, RunningCopy, wait_f
 
 pytestmark = pytest.mark.xdist_group("a running copy")
 BACK_SECONDS = 10.0
-WARM_SECONDS = 15.0
+# How fast a start is belongs to the bench warm_start; the machine of a test has other work.
+TAKEOVER_SECONDS = 60.0
+# PostgreSQL, Redis and the five.
+LEAST_PROCESSES = 7
 
 
 def launcher(copy: RunningCopy, word: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +47,15 @@ def copy(tmp_path_factory):
     copy = RunningCopy(tmp_path_factory.mktemp("copy") / "var")
     copy.start()
     yield copy
-    copy.stop()
+    # Ctrl-C in its terminal: everything ends, nothing stays behind.
+    processes = everything_of(copy)
+    assert len(processes) >= LEAST_PROCESSES
+    os.kill(holder(copy), signal.SIGINT)
+    wait_for_end(copy)
+    assert everything_of(copy) == []
+    assert not any(is_alive(pid) for pid in processes)
+    stopped = launcher(copy, "stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "FinByte is not running.\n")
 
 
 def test_every_part_is_named_with_its_age(copy):
@@ -96,27 +107,20 @@ def test_nobody_else_can_read_the_copy_s_files(copy):
     assert shown == []
 
 
-def test_a_killed_supervisor_leaves_nothing_that_the_next_start_does_not_take_over(tmp_path):
-    killed = RunningCopy(tmp_path / "var")
-    killed.start()
-    made = killed.runtime()
-    os.kill(holder(killed), signal.SIGKILL)
-    wait_for_end(killed)
-    left = everything_of(killed)
-    assert len(left) >= 7
-    copy = RunningCopy(tmp_path / "var")
-    began = time.monotonic()
+def test_a_killed_supervisor_leaves_nothing_that_the_next_start_does_not_take_over(copy):
+    made = copy.runtime()
+    killed = holder(copy)
+    os.kill(killed, signal.SIGKILL)
+    wait_for_end(copy)
+    left = {process.pid for process in copy_processes(copy.var)}
+    assert len(left) >= len(WORDS)
     copy.start()
-    assert time.monotonic() - began < WARM_SECONDS
+    # Green at once by what is left; the new supervisor ends that and starts its own.
+    assert wait_for(lambda: holder(copy) != killed, seconds=TAKEOVER_SECONDS)
+    assert wait_for(lambda: not any(map(is_alive, left)), seconds=TAKEOVER_SECONDS)
+    assert wait_for(copy.is_green, seconds=TAKEOVER_SECONDS), copy.said()
     kept = ("SECRET_KEY", "FIELD_KEYS", "DATABASE_URL", "REDIS_URL")
     assert [copy.runtime()[name] for name in kept] == [made[name] for name in kept]
-    # Ctrl-C in its terminal.
-    os.kill(holder(copy), signal.SIGINT)
-    wait_for_end(copy)
-    assert everything_of(copy) == []
-    assert not any(is_alive(pid) for pid in left)
-    stopped = launcher(copy, "stop")
-    assert (stopped.returncode, stopped.stdout) == (0, "FinByte is not running.\n")
 
 
 def wait_for_end(copy: RunningCopy) -> None:

@@ -13,6 +13,7 @@ from finbyte_site.demo import DEMO_EMAIL, STAFF_EMAIL, DemoPasswords, seed_marke
 class Command(BaseCommand):
     """Run by `make run` at every start; what is there stays."""
 
+    requires_system_checks = []
     help = "Make the seed instruments with their past and, on a demo copy, the demo users."
 
     def handle(self, *args: Any, **options: Any) -> None:
