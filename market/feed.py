@@ -116,10 +116,12 @@ class Feed:
     def _hold(self) -> None:
         tokens = [instrument.pk for instrument in self._instruments]
         fences = hold_simulated(tokens, owner=self._owner)
-        for token in self._fences.keys() - fences.keys():
-            logger.info("source lost instrument=%s owner=%s", token, self._owner)
-            self._writer.forget(token)
-        gained = {token: fence for token, fence in fences.items() if token not in self._fences}
+        # A new fence means that somebody else had it in between, however shortly.
+        for token, fence in self._fences.items():
+            if fences.get(token) != fence:
+                logger.info("source lost instrument=%s owner=%s", token, self._owner)
+                self._writer.forget(token)
+        gained = {token: each for token, each in fences.items() if self._fences.get(token) != each}
         if gained:
             set_fences(self._client, gained)
             self._resume(gained)
