@@ -13,7 +13,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _REPORTS_AND_TRADES = """
 WITH reports AS (
   SELECT venue_account_id, payload->>'venue_trade_id' AS trade, count(*) AS n
-    FROM portfolio_venueevent WHERE payload->>'kind' = 'TRADE' AND applied_at IS NOT NULL
+    FROM portfolio_venueevent
+   WHERE payload->>'kind' = 'TRADE' AND applied_at IS NOT NULL AND error = ''
    GROUP BY 1, 2),
 trades AS (
   SELECT venue_account_id, venue_trade_id AS trade, count(*) AS n
@@ -83,6 +84,11 @@ SELECT book_id, split_part(slot_ref, '-', 2), count(*) FROM portfolio_order
  GROUP BY 1, 2 HAVING count(*) > 1
 """
 
+# What a venue said and we could not make sense of: an overfill, a trade of an ended order.
+_DEAD_LETTERS = """
+SELECT venue_account_id, dedupe_key, error FROM portfolio_venueevent WHERE error <> ''
+"""
+
 # Half a unit in the twelfth decimal per trade: the one place where a fee is rounded.
 ALLOWED = Decimal("1e-9")
 
@@ -98,6 +104,7 @@ def findings(connection: Connection) -> dict[str, Rows]:
             _CASH, {"allowed": ALLOWED}
         ).fetchall(),
         "ledger transaction not zero": lambda: connection.execute(_UNBALANCED).fetchall(),
+        "dead letter in the inbox": lambda: connection.execute(_DEAD_LETTERS).fetchall(),
         "two live orders in one slot": lambda: connection.execute(_DUPLICATE_LIVE).fetchall(),
     }
     with connection.transaction():
