@@ -262,8 +262,7 @@ def test_fifty_reports_of_ten_books_are_one_batch(alice, ongc, now, django_asser
         book = make_book(account, now=now, funds=10_000, kind="BOT")
         placed = place(book, make_request(ongc, quantity=10), last=260, now=now)[0]
         send(placed.order_id, now=now)
-        for _ in range(5):
-            reports.append(make_report(placed.order_id, now=now, quantity=2, price=260))
+        reports += [make_report(placed.order_id, now=now, quantity=2, price=260) for _ in range(5)]
     store_reports(reports, fence=0, shard=SHARD, now=now)
     with django_assert_num_queries(15):
         assert len(apply_inbox(50, shard=SHARD, fence=0, now=now)) == 50
@@ -430,8 +429,8 @@ def test_given_up_orders_release_and_a_late_accept_holds_again(sending, book, no
 
 
 def test_outcomes_need_the_fence(sending, now):
+    outcome = make_outcome(sending, OutcomeKind.ACCEPTED)
     with pytest.raises(StaleFence):
-        outcome = make_outcome(sending, OutcomeKind.ACCEPTED)
         record_outcomes([outcome], shard=SHARD, fence=-1, now=now)
     assert Order.objects.get().status == "SENDING"
 
