@@ -2,7 +2,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import ProgrammingError, connection, transaction
 
 from market.domain.candles import CandleBar
 from market.domain.enums import Interval
@@ -13,6 +14,7 @@ from market.selectors import candles, instrument_by_symbol
 from market.services.backfill import backfill_simulated
 from market.services.candles import (
     StoredBar,
+    copy_new_bars,
     ensure_coming_partitions,
     ensure_partitions,
     import_candles,
@@ -162,3 +164,18 @@ def test_bad_rows_of_a_candle_file_are_named_and_the_rest_is_imported(tmp_path):
     done = import_candles(path, instrument_by_symbol("NSE:ONGC"), interval=Interval.MINUTE)
     assert done.written == 2
     assert [each.line for each in done.cleaner.named] == [3, 4, 5]
+
+
+def test_the_role_of_the_running_application_can_add_months_and_bars_but_no_other_table():
+    with connection.cursor() as cursor:
+        role = connection.ops.quote_name(settings.DATABASE_APP_ROLE)
+        cursor.execute(f"SET ROLE {role}")
+        try:
+            assert ensure_partitions(NOON.date(), NOON.date()) == 1
+            upsert_bars(stored(bar(0)), is_merging=True)
+            assert copy_new_bars([f"{ONGC}\tSIMULATED\tminute\t{NOON}\t1\t1\t1\t1\t1\n"]) == 0
+            with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+                cursor.execute("CREATE TABLE public.mine (id integer)")
+        finally:
+            cursor.execute("RESET ROLE")
+    assert partition_of_rows() == {"market_candle_202611"}
