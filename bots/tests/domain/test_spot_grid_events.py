@@ -13,6 +13,7 @@ from bots.domain.strategy import (
     Command,
     CommandKind,
     EndKind,
+    OrderFilled,
     Reconciled,
     Start,
     TimePassed,
@@ -638,3 +639,26 @@ def test_stop_mode_of_the_command_wins():
     hand = running(stop_mode="sell_all")
     hand.command("stop", stop_mode=StopMode.KEEP_ASSETS)
     assert (hand.state.status, hand.state.base) == (BotStatus.STOPPED, 72)
+
+
+def test_restart_books_only_what_was_not_counted_yet():
+    hand = running()
+    ref = ref_at(hand, 4)
+    cash = hand.state.cash
+    hand.fill(ref, "10", price="260", trade_ref="a", fee="1.3")
+    whole = OrderFilled(ref, D(24), D(260), D("3.12"), "INR", D(24), True, T0)
+    (order,) = placed(hand.feed(Reconciled(frozenset(hand.open) - {ref}, {ref: whole}, T0)))
+    assert (order.slot, order.side, order.quantity) == ("5", Side.SELL, D(24))
+    assert (hand.state.cash, hand.state.base) == (cash - 24 * 260 - D("3.12"), D(96))
+    again = hand.feed(Reconciled(frozenset(), {ref: whole}, T0))
+    assert placed(again) == []
+    assert hand.state.base == 96
+
+
+def test_resting_buys_bind_money_at_the_dearer_rate():
+    hand = Hand(config_of(ONGC | {"taker_fee": "0.002"}))
+    hand.start()
+    assert hand.state.held_cash == 24 * D(240 + 245 + 250 + 255 + 260) * D("1.002")
+    received = Hand(config_of(SOL, price="125"))
+    received.start("125")
+    assert received.state.held_cash == D("1.635") * (100 + 110 + 121)
