@@ -19,8 +19,43 @@ from redis.client import PubSub
 from redis.connection import parse_url
 
 from market.domain.candles import CandleBar
-from market.domain.enums import FillModel, SourceKind
-from market.domain.ticks import Depth, DepthLevel, PriceInterval, Quote, Tick
+from market.domain.ticks import PriceInterval, Quote, Tick
+from market.stream_codec import (
+    decode_bar,
+    decode_quote,
+    decode_quotes,
+    decode_tick,
+    encode_bar,
+    encode_quote,
+    encode_tick,
+    plain,
+)
+
+__all__ = [
+    "GATEWAY_CHANNEL",
+    "PROCESSES",
+    "TICKS_CHANNEL",
+    "beat",
+    "connect",
+    "connect_async",
+    "decode_quote",
+    "decode_quotes",
+    "encode_quote",
+    "event_sequence",
+    "missed_events",
+    "plain",
+    "push_event",
+    "put_ticks",
+    "read_beats",
+    "read_intervals",
+    "read_open_bar",
+    "read_quotes",
+    "recent_ticks",
+    "release_intervals",
+    "set_fences",
+    "subscribe_ticks",
+    "user_channel",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -138,101 +173,6 @@ def connect_async() -> redis.asyncio.Redis:
     return redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5)
 
 
-def plain(value: Decimal) -> str:
-    """Write a number as people do: no exponent, no trailing zeros."""
-    text = format(value, "f")
-    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
-
-
-def _levels(levels: Sequence[DepthLevel]) -> list[list[str | int]]:
-    return [[plain(level.price), plain(level.quantity), level.orders] for level in levels]
-
-
-def encode_quote(quote: Quote) -> bytes:
-    """Pack a quote for Redis."""
-    depth = quote.depth
-    return orjson.dumps(
-        {
-            "i": quote.instrument_token,
-            "src": quote.source,
-            "run": quote.run,
-            "fm": quote.fill_model,
-            "n": quote.sequence,
-            "p": plain(quote.last_price),
-            "lq": plain(quote.last_quantity),
-            "v": plain(quote.volume),
-            "o": plain(quote.open),
-            "h": plain(quote.high),
-            "l": plain(quote.low),
-            "pc": plain(quote.previous_close),
-            "xt": quote.exchange_time,
-            "rt": quote.received_at,
-            "d": None if depth is None else [_levels(depth.bids), _levels(depth.asks)],
-        }
-    )
-
-
-def _side(levels: list[list[Any]]) -> tuple[DepthLevel, ...]:
-    return tuple(
-        DepthLevel(Decimal(price), Decimal(quantity), orders) for price, quantity, orders in levels
-    )
-
-
-def _quote(row: dict[str, Any]) -> Quote:
-    depth = row["d"]
-    return Quote(
-        instrument_token=row["i"],
-        source=SourceKind(row["src"]),
-        run=row["run"],
-        fill_model=FillModel(row["fm"]),
-        sequence=row["n"],
-        last_price=Decimal(row["p"]),
-        last_quantity=Decimal(row["lq"]),
-        volume=Decimal(row["v"]),
-        open=Decimal(row["o"]),
-        high=Decimal(row["h"]),
-        low=Decimal(row["l"]),
-        previous_close=Decimal(row["pc"]),
-        exchange_time=datetime.fromisoformat(row["xt"]),
-        received_at=datetime.fromisoformat(row["rt"]),
-        depth=None if depth is None else Depth(bids=_side(depth[0]), asks=_side(depth[1])),
-    )
-
-
-def decode_quote(payload: bytes) -> Quote:
-    """Unpack one quote."""
-    return _quote(orjson.loads(payload))
-
-
-def decode_quotes(payload: bytes) -> list[Quote]:
-    """Unpack one message of the ticks channel: a list of quotes, oldest first."""
-    return [_quote(row) for row in orjson.loads(payload)]
-
-
-def _encode_tick(quote: Quote) -> bytes:
-    return orjson.dumps(
-        [
-            quote.sequence,
-            plain(quote.last_price),
-            quote.exchange_time,
-            plain(quote.volume),
-            plain(quote.last_quantity),
-        ]
-    )
-
-
-def _decode_tick(token: int, payload: bytes) -> Tick:
-    sequence, price, exchange_time, volume, last_quantity = orjson.loads(payload)
-    return Tick(
-        instrument_token=token,
-        price=Decimal(price),
-        exchange_time=datetime.fromisoformat(exchange_time),
-        volume=Decimal(volume),
-        last_quantity=Decimal(last_quantity),
-        sequence=sequence,
-    )
-
-
 def _ring(token: int | str) -> str:
     return f"market:ring:{token}"
 
@@ -241,11 +181,6 @@ def set_fences(client: redis.Redis, fences: Mapping[int, int]) -> None:
     """Silence every writer of these instruments whose fence is older."""
     if fences:
         client.hset(_FENCES, mapping=cast("Mapping[Any, Any]", fences))
-
-
-def _encode_bar(source: str, bar: CandleBar) -> bytes:
-    numbers = (bar.open, bar.high, bar.low, bar.close, bar.volume)
-    return orjson.dumps([source, bar.time, *map(plain, numbers)])
 
 
 def put_ticks(
@@ -260,7 +195,7 @@ def put_ticks(
     A writer gives the fences of the sources it owns; ticks of a source taken from it are dropped.
     """
     held = fences or {}
-    bars = {token: _encode_bar(*kept) for token, kept in (open_bars or {}).items()}
+    bars = {token: encode_bar(*kept) for token, kept in (open_bars or {}).items()}
     heard = 0
     for start in range(0, len(quotes), WRITE_BATCH):
         arguments: list[Any] = []
@@ -270,7 +205,7 @@ def put_ticks(
                 token,
                 held.get(token, NO_FENCE),
                 encode_quote(quote),
-                _encode_tick(quote),
+                encode_tick(quote),
                 plain(quote.last_price),
                 quote.sequence,
                 bars.get(token, b""),
@@ -294,10 +229,7 @@ def read_quotes(client: redis.Redis, tokens: Iterable[int]) -> dict[int, Quote]:
 def read_open_bar(client: redis.Redis, token: int) -> tuple[str, CandleBar] | None:
     """Return (source, open minute) of an instrument."""
     row = client.hget(_OPEN_BARS, str(token))
-    if row is None:
-        return None
-    source, time, *numbers = orjson.loads(row)
-    return source, CandleBar(datetime.fromisoformat(time), *map(Decimal, numbers))
+    return None if row is None else decode_bar(cast("bytes", row))
 
 
 def _interval(token: bytes, text: bytes) -> PriceInterval:
@@ -330,7 +262,7 @@ def release_intervals(client: redis.Redis, intervals: Sequence[PriceInterval]) -
 def recent_ticks(client: redis.Redis, token: int, *, after_sequence: int) -> list[Tick]:
     """Return the ticks after a sequence number that are still in the ring, oldest first."""
     rows = cast("list[bytes]", client.lrange(_ring(token), 0, -1))
-    ticks = (_decode_tick(token, row) for row in rows)
+    ticks = (decode_tick(token, row) for row in rows)
     return [tick for tick in ticks if tick.sequence > after_sequence]
 
 
