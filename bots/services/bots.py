@@ -216,8 +216,8 @@ def resume_bot(user: User, bot_id: int, *, now: datetime, hint: Hint) -> Bot:
     """Ask a paused bot to go on; refused while its prices come from somewhere else."""
     bot = _seen(user, bot_id)
     source = InstrumentSource.objects.filter(pk=bot.instrument_id).first()
-    if source is not None and bot.price_run not in {"", source_name(source.source, source.run)}:
-        name = source_name(source.source, source.run)
+    name = "" if source is None else source_name(source.source, source.run)
+    if bot.status == BotStatus.PAUSED and bot.price_run not in {"", name}:
         raise BotNotReady(f"{bot.name} waits: prices come from {name} now")
     return _ask(user, bot_id, CommandKind.RESUME, now=now, hint=hint)
 

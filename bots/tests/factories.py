@@ -15,7 +15,7 @@ from bots.selectors import BotView, bot_views, bots_for
 from bots.services import bots as services
 from market.domain.enums import Calendar, FeeMode
 from market.domain.ticks import Quote
-from market.models import Instrument
+from market.models import Instrument, InstrumentSource
 from portfolio.models import Book, LedgerAccount, VenueAccount
 from portfolio.services.accounts import manual_book
 from portfolio.tests.factories import make_account, make_book, make_instrument
@@ -138,6 +138,8 @@ def make_world(
     account = make_account(user, now=now, asset=traded.quote_asset, fee=fee, fee_mode=fee_mode)
     make_book(account, now=now, funds=funds)
     world = World(user, account, traded, runner, now)
+    played_by = {"source": runner.source, "run": runner.run}
+    InstrumentSource.objects.update_or_create(instrument=traded, defaults=played_by)
     if traded.pk not in runner.quotes:
         runner.tick(traded.pk, Decimal(str(price)), at=now)
     return world
