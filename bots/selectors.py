@@ -1,6 +1,6 @@
 """Reads of bots. Everything a user is shown starts at `for_user`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -43,8 +43,16 @@ def bots_by_book(user: User, book_ids: Iterable[int]) -> dict[int, Bot]:
 
 def pending_commands(bots: Iterable[Bot]) -> dict[int, set[str]]:
     """Return what people have asked of each bot and no step has carried out yet."""
+    return _by_bot(BotCommand.objects.filter(bot__in=list(bots), handled_at__isnull=True))
+
+
+def pending_commands_of(user: User) -> dict[int, set[str]]:
+    """Return the same for all bots of a user: one question, however many bots there are."""
+    return _by_bot(BotCommand.objects.for_user(user).filter(handled_at__isnull=True))
+
+
+def _by_bot(rows: QuerySet[BotCommand]) -> dict[int, set[str]]:
     waiting: dict[int, set[str]] = {}
-    rows = BotCommand.objects.filter(bot__in=list(bots), handled_at__isnull=True)
     for bot_id, kind in rows.values_list("bot_id", "kind"):
         waiting.setdefault(bot_id, set()).add(kind)
     return waiting
@@ -53,11 +61,24 @@ def pending_commands(bots: Iterable[Bot]) -> dict[int, set[str]]:
 # ------------------------------------------------------------------------- config and state
 
 
+Rates = Mapping[int, tuple[Decimal, Decimal]]
+
+
 def fee_rates(account_ids: Iterable[int], *, at: datetime) -> dict[int, tuple[Decimal, Decimal]]:
     """Return (maker, taker) of each account; one younger than its first schedule has that one."""
+    return _newest(FeeSchedule.objects.filter(venue_account_id__in=set(account_ids)), at=at)
+
+
+def fee_rates_of(user: User, *, at: datetime) -> dict[int, tuple[Decimal, Decimal]]:
+    """Return the rates of all accounts of a user."""
+    return _newest(FeeSchedule.objects.for_user(user), at=at)
+
+
+def _newest(
+    schedules: QuerySet[FeeSchedule], *, at: datetime
+) -> dict[int, tuple[Decimal, Decimal]]:
     rates: dict[int, tuple[Decimal, Decimal]] = {}
-    rows = FeeSchedule.objects.filter(venue_account_id__in=set(account_ids)).order_by("valid_from")
-    for row in rows:
+    for row in schedules.order_by("valid_from"):
         if row.valid_from <= at or row.venue_account_id not in rates:
             rates[row.venue_account_id] = (row.maker_rate.normalize(), row.taker_rate.normalize())
     return rates
@@ -94,9 +115,9 @@ class BotView:
     state: Any
 
 
-def bot_views(bots: Sequence[Bot]) -> list[BotView]:
-    """Return bots as values, with one further query for all of them."""
-    rates = _rates_of(bots)
+def bot_views(bots: Sequence[Bot], *, rates: Rates | None = None) -> list[BotView]:
+    """Return bots as values; without the fee rates given, with one query for all of them."""
+    rates = _rates_of(bots) if rates is None else rates
     views = []
     for bot in bots:
         strategy = strategy_of(bot.kind)

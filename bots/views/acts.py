@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from bots.domain.enums import BotStatus
 from bots.domain.spot_grid_profit import releasable_of
-from bots.exceptions import BotNotFound, BotsError, InvalidParameter
+from bots.exceptions import BotNotFound, BotNotReady, BotsError, InvalidParameter
 from bots.models import Bot
 from bots.runtime.hints import hint_bot
 from bots.selectors import bot_of, bot_views
@@ -138,6 +138,10 @@ def _page(request: HttpRequest, bot: Bot, act: Act) -> dict[str, Any]:
 
 def _do(request: HttpRequest, bot: Bot, act: Act) -> None:
     user = user_of(request)
+    if bot.status not in act.statuses:
+        raise BotNotReady(
+            f"{bot.name} is {bot.status.lower()}: {act.title.lower()} is not for now."
+        )
     terms: dict[str, Any] = {"now": timezone.now(), "hint": hint_bot}
     if act.name == "start":
         quote = read_quotes(connect(), [bot.instrument_id]).get(bot.instrument_id)

@@ -1,9 +1,11 @@
 """What cards and the ladder of a bot show, from its config, state and the newest price."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from django.utils import timezone
 
 from accounts.models import User
 from bots.domain.enums import BotStatus
@@ -12,7 +14,14 @@ from bots.domain.spot_grid_figures import GridFigures, card_words, figures_of
 from bots.domain.spot_grid_plan import levels_of
 from bots.domain.spot_grid_state import GridState, Hold, Rung
 from bots.models import Bot
-from bots.selectors import BotView, bot_views, bots_for, pending_commands
+from bots.selectors import (
+    BotView,
+    bot_views,
+    bots_for,
+    fee_rates_of,
+    pending_commands,
+    pending_commands_of,
+)
 from market.domain.formatting import format_price, plain
 from market.domain.ticks import Quote
 from market.streams import connect, read_quotes
@@ -73,16 +82,17 @@ def bot_cards(
         found = found.exclude(status__in=_FINAL)[:limit]
     bots = sorted(found, key=_is_final)
     quotes = read_quotes(connect(), {bot.instrument_id for bot in bots})
-    return cards_of(bots, quotes)
-
-
-def cards_of(bots: Sequence[Bot], quotes: Mapping[int, Quote]) -> list[BotCard]:
-    """Return cards of these bots at the newest prices."""
-    pending = pending_commands(bots)
+    # Asked by user, not by bot: the same questions for no bot and for hundreds.
+    rates, pending = fee_rates_of(user, at=timezone.now()), pending_commands_of(user)
     return [
         _card(view, quotes.get(view.bot.instrument_id), pending.get(view.bot.pk, set()))
-        for view in bot_views(bots)
+        for view in bot_views(bots, rates=rates)
     ]
+
+
+def card_of(view: BotView, quote: Quote | None) -> BotCard:
+    """Return the card of one bot at the newest price."""
+    return _card(view, quote, pending_commands([view.bot]).get(view.bot.pk, set()))
 
 
 def _is_final(bot: Bot) -> bool:

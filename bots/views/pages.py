@@ -13,7 +13,7 @@ from bots.exceptions import BotNotFound
 from bots.models import Bot
 from bots.selectors import BotView, bot_of, bot_views, fills_of, timeline
 from bots.views.acts import acts_of
-from bots.views.cards import bot_cards, cards_of, ladder_lines, ladder_rows
+from bots.views.cards import bot_cards, card_of, ladder_lines, ladder_rows
 from market.domain.formatting import format_percent, format_price
 from market.streams import connect, read_quotes
 from market.views import CHART_SPANS
@@ -40,9 +40,9 @@ def bot_list(request: HttpRequest) -> HttpResponse:
     return render(request, "bots/_cards.html" if is_part else "bots/list.html", page)
 
 
-def _live(bot: Bot) -> dict[str, Any]:
-    quotes = read_quotes(connect(), [bot.instrument_id])
-    card = cards_of([bot], quotes)[0]
+def _live(view: BotView) -> dict[str, Any]:
+    bot = view.bot
+    card = card_of(view, read_quotes(connect(), [bot.instrument_id]).get(bot.instrument_id))
     return {"bot": bot, "card": card, "price": card.price, "acts": acts_of(bot)}
 
 
@@ -61,7 +61,7 @@ def bot_detail(request: HttpRequest, bot_id: int) -> HttpResponse:
     """Show one bot: where it stands, its ladder, fills, decisions and parameters."""
     bot = found_bot(request, bot_id)
     view = bot_views([bot])[0]
-    page = _live(bot) | _ladder(view) | _fills(bot)
+    page = _live(view) | _ladder(view) | _fills(bot)
     page |= {
         "events": timeline(bot),
         "parameters": parameters(view),
@@ -74,7 +74,8 @@ def bot_detail(request: HttpRequest, bot_id: int) -> HttpResponse:
 @require_GET
 def bot_live(request: HttpRequest, bot_id: int) -> HttpResponse:
     """Show where a bot stands now."""
-    return render(request, "bots/_live.html", _live(found_bot(request, bot_id)))
+    view = bot_views([found_bot(request, bot_id)])[0]
+    return render(request, "bots/_live.html", _live(view))
 
 
 @login_required

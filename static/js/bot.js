@@ -47,7 +47,7 @@ const refreshAll = coalesce(() => document.body.dispatchEvent(new CustomEvent("f
 onEvent("trade", refreshFills);
 for (const kind of ["trade", "order", "resumed"]) onEvent(kind, () => refreshAll());
 onEvent("bot", (detail) => {
-  if (Number(detail.bot_id ?? detail.id) === bot) refreshAll();
+  if (Number(detail.id) === bot) refreshAll();
 });
 document.body.addEventListener("htmx:after:swap", showLevels);
 await live.load("5minute");

@@ -95,4 +95,4 @@ fitTicket();
 show("5minute");
 paintDepth();
 setInterval(paintDepth, DEPTH_EVERY_MS);
-watchOrders((detail) => Number(detail.instrument_token ?? detail.token) === token);
+watchOrders((detail) => Number(detail.instrument_id) === token);

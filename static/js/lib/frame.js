@@ -49,12 +49,11 @@ export async function replaceRows(url, body) {
   template.innerHTML = await response.text();
   for (const row of [...template.content.querySelectorAll("tr[id]")]) {
     const current = document.getElementById(row.id);
-    if (row.dataset.gone !== undefined) {
-      current?.remove();
-    } else if (current) {
-      if (current.contains(document.activeElement)) row.dataset.refocus = "";
+    if (current) {
+      const held = [...current.querySelectorAll("a, button")].indexOf(document.activeElement);
       current.replaceWith(row);
-      row.querySelector("button, a, summary")?.matches(":focus-visible");
+      // Whoever was on a button of the row by keyboard stays there.
+      if (held >= 0) row.querySelectorAll("a, button")[held]?.focus();
     } else {
       body.prepend(row);
     }
@@ -139,6 +138,13 @@ function start() {
   });
   document.body.addEventListener("fb:notice", (event) => toast(event.detail.message, event.detail.tone));
   document.body.addEventListener("fb:toast", (event) => toast(event.detail.message, event.detail.tone));
+  document.body.addEventListener("fb:bot", ({ detail }) => {
+    for (const refusal of detail.refusals ?? []) toast(refusal, "warning");
+    if (detail.status === "ERROR") toast(detail.message || "A bot needs you.", "error");
+  });
+  document.body.addEventListener("fb:order", ({ detail }) => {
+    if (detail.status === "REJECTED") toast("An order was rejected; its row says why.", "error");
+  });
   document.body.addEventListener("htmx:after:swap", () => {
     const dialog = document.querySelector("dialog[data-show]:not([open])");
     dialog?.showModal();
@@ -146,6 +152,7 @@ function start() {
   document.body.addEventListener("htmx:error", () => {
     toast("That did not reach the server. Nothing was changed; try again.", "error");
   });
+  for (const line of document.querySelectorAll("#toasts .toast-line")) setTimeout(() => line.remove(), TOAST_MS);
   if (document.body.dataset.live === undefined) return;
   document.body.addEventListener("fb:socket", showConnection);
   document.body.addEventListener("fb:quotes", showConnection);

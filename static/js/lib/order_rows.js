@@ -30,14 +30,23 @@ export function watchOrders(accepts) {
     await replaceRows(`${table.dataset.rows}?ids=${wanted.join(",")}`, body);
     if (empty) empty.hidden = body.querySelector("tr[data-order]") !== null;
   }, GATHER_MS);
+  const reload = coalesce(async () => {
+    const response = await fetch(location.href, { credentials: "same-origin" });
+    if (!response.ok) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    body.replaceChildren(...(page.getElementById("order-body")?.children ?? []));
+    if (empty) empty.hidden = body.querySelector("tr[data-order]") !== null;
+    window.htmx.process(body);
+  }, GATHER_MS);
   const heard = (detail) => {
     const id = detail.order_id ?? detail.id;
-    if (id === undefined) return;
-    if (document.getElementById(`order-${id}`) || accepts(detail)) changed(id);
+    // Many orders at once (a ladder) are told as one event without an id.
+    if (!id) reload();
+    else if (document.getElementById(`order-${id}`) || accepts(detail)) changed(id);
   };
   onEvent("order", heard);
   onEvent("trade", heard);
-  onEvent("resumed", () => location.reload());
+  onEvent("resumed", () => reload());
   body.addEventListener("click", (event) => {
     const link = event.target.closest("[data-life]");
     if (!link || event.ctrlKey || event.metaKey) return;
