@@ -89,6 +89,7 @@ def _serve(layout: Layout, host: str, port: int, *, began: float) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         stop_services(services)
         address_file(layout.var).unlink(missing_ok=True)
+        shutil.rmtree(layout.run, ignore_errors=True)
     print("Stopped.")
 
 
@@ -197,6 +198,7 @@ def _clean_up(var: Path) -> None:
     )
     end_leftovers(var)
     stop_services(services)
+    shutil.rmtree(layout.run, ignore_errors=True)
     print("Stopped." if running else "FinByte is not running.")
 
 

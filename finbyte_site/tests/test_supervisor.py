@@ -1,18 +1,21 @@
 """A whole copy: what dies comes back, a second start finds the first, nothing stays behind."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from finbyte_site.embedded.layout import prepare_layout
 from finbyte_site.embedded.supervisor import copy_processes
-from finbyte_site.embedded.system import copy_mark, is_alive
+from finbyte_site.embedded.system import copy_mark, is_alive, run_folder
 from finbyte_site.env import BASE_DIR
 from finbyte_site.tests.processes.running_copy import WORDS, RunningCopy, wait_for
 
@@ -42,9 +45,22 @@ def everything_of(copy: RunningCopy) -> list[int]:
     return sorted(set(found) - {os.getpid()})
 
 
+@pytest.fixture
+def ground():
+    """Give a folder for a copy that will not start, and leave nothing of it."""
+    folder = Path(tempfile.mkdtemp(prefix="fbt-ground-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(run_folder(folder / "var"), ignore_errors=True)
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory):
-    copy = RunningCopy(tmp_path_factory.mktemp("copy") / "var")
+def copy():
+    # Not pytest's own folder: the service user must get through, or data go to /var/lib.
+    ground = Path(tempfile.mkdtemp(prefix="fbt-copy-"))
+    ground.chmod(0o755)
+    copy = RunningCopy(ground / "var")
     copy.start()
     yield copy
     # Ctrl-C in its terminal: everything ends, nothing stays behind.
@@ -56,6 +72,8 @@ def copy(tmp_path_factory):
     assert not any(is_alive(pid) for pid in processes)
     stopped = launcher(copy, "stop")
     assert (stopped.returncode, stopped.stdout) == (0, "FinByte is not running.\n")
+    assert not run_folder(copy.var).exists()
+    shutil.rmtree(ground)
 
 
 def test_every_part_is_named_with_its_age(copy):
@@ -134,11 +152,11 @@ def holder(copy: RunningCopy) -> int:
     return int((copy.var / "supervisor.lock").read_text())
 
 
-def test_a_port_in_use_is_one_plain_line(tmp_path):
+def test_a_port_in_use_is_one_plain_line(ground):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        copy = RunningCopy(tmp_path / "var")
+        copy = RunningCopy(ground / "var")
         copy.environment["PORT"] = str(other.getsockname()[1])
         refused = launcher(copy, "run")
     assert refused.returncode == 1
@@ -150,8 +168,8 @@ def test_a_port_in_use_is_one_plain_line(tmp_path):
     ("name", "value"),
     [("PORT", "eighty"), ("PUBLIC_URL", "nonsense"), ("FINBYTE_DEMO", "perhaps")],
 )
-def test_a_wrong_setting_is_one_plain_line(tmp_path, name, value):
-    copy = RunningCopy(tmp_path / "var")
+def test_a_wrong_setting_is_one_plain_line(ground, name, value):
+    copy = RunningCopy(ground / "var")
     copy.environment[name] = value
     refused = launcher(copy, "run")
     assert refused.returncode == 1
@@ -160,8 +178,8 @@ def test_a_wrong_setting_is_one_plain_line(tmp_path, name, value):
     assert everything_of(copy) == []
 
 
-def test_a_broken_file_of_settings_is_one_plain_line(tmp_path):
-    copy = RunningCopy(tmp_path / "var")
+def test_a_broken_file_of_settings_is_one_plain_line(ground):
+    copy = RunningCopy(ground / "var")
     layout = prepare_layout(copy.var)
     layout.runtime_env.write_text("SECRET_KEY\n")
     refused = launcher(copy, "run")
@@ -169,4 +187,3 @@ def test_a_broken_file_of_settings_is_one_plain_line(tmp_path):
     assert refused.stderr.splitlines() == [
         f"{layout.runtime_env}: line 1 is not NAME=value: 'SECRET_KEY'"
     ]
-    layout.run.rmdir()
