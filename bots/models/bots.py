@@ -36,6 +36,8 @@ class Bot(models.Model):
     # Why it is where it is, in words for the card: "waiting for 265.00", "out of range (above)".
     status_code = models.CharField(max_length=40, blank=True)
     status_message = models.CharField(max_length=300, blank=True)
+    # Why the step that it needs cannot be taken yet, in words; empty while nothing is in the way.
+    waiting_for = models.CharField(max_length=120, blank=True)
     stop_mode = models.CharField(max_length=16, default="sell_all")
     step_no = models.BigIntegerField(default=0)
     tick_seq = models.BigIntegerField(default=0)

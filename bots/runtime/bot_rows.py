@@ -59,7 +59,7 @@ _WRITE = """
            next_due_at = %(next_due_at)s, wake_mark = CASE
                WHEN %(look_again)s THEN %(now)s
                WHEN wake_mark IS NOT DISTINCT FROM %(mark)s THEN NULL ELSE wake_mark END,
-           fail_count = 0, failed_from = '', grid_profit = %(grid_profit)s,
+           fail_count = 0, failed_from = '', waiting_for = '', grid_profit = %(grid_profit)s,
            pair_count = %(pairs)s, investment = %(investment)s, withdrawn = %(withdrawn)s,
            final_figures = coalesce(%(final_figures)s::jsonb, final_figures),
            started_at = %(started_at)s, stopped_at = coalesce(stopped_at, %(stopped_at)s),

@@ -44,9 +44,7 @@ _REST = """
                WHEN wake_mark IS NOT DISTINCT FROM %(mark)s THEN NULL ELSE wake_mark END
      WHERE id = %(id)s
 """
-_WAIT = """
-    UPDATE bots_bot SET status_message = %s, updated_at = %s WHERE id = %s AND status_message <> %s
-"""
+_WAIT = "UPDATE bots_bot SET waiting_for = %s WHERE id = %s AND waiting_for <> %s"
 
 
 class StepOutcome(StrEnum):
@@ -180,11 +178,11 @@ def _rest(turn: Turn, mark: datetime | None) -> None:
 
 def _say_waiting(turn: Turn) -> None:
     """Say on the card why nothing happens; the news stays unread, so the clock asks again."""
-    words = "Waiting for a fresh price"
+    words = "Waits for a fresh price"
     if turn.quote is not None and not turn.has_own_prices:
-        words = f"Waiting: prices come from {run_of(turn.quote)} now"
+        words = f"Waits: prices come from {run_of(turn.quote)} now"
     with connection.cursor() as cursor:
-        cursor.execute(_WAIT, [words, turn.now, turn.row.id, words])
+        cursor.execute(_WAIT, [words[:120], turn.row.id, words[:120]])
 
 
 def _write(turn: Turn, mark: datetime | None) -> None:
