@@ -14,6 +14,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection, connections
+from django.test.utils import setup_databases, teardown_databases
 from psycopg import sql
 
 if TYPE_CHECKING:
@@ -108,6 +109,12 @@ class RealDatabase:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Copy the migrated test database at once: a later test may have emptied it."""
+    # pytest-django makes no test database where no collected test carries its mark; without one
+    # the copies would be copies of the running database.
+    made = None
+    if connections.settings["default"]["NAME"] == urlsplit(os.environ["DATABASE_URL"]).path[1:]:
+        with django_db_blocker.unblock():
+            made = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
     source = connections.settings["default"]["NAME"]
     template = f"{source}_template"
     with django_db_blocker.unblock():
@@ -123,6 +130,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     yield
     with _server() as server:
         _drop(server, template)
+    if made is not None:
+        with django_db_blocker.unblock():
+            teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture
