@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import redis
@@ -10,7 +11,7 @@ from django.db import connection
 from redis.client import PubSub
 
 from market import streams
-from market.domain.ticks import Quote
+from market.domain.ticks import Quote, Tick
 from market.selectors import watched_instruments
 from portfolio.exceptions import StaleFence
 from portfolio.gateway.core import Gateway
@@ -34,7 +35,7 @@ class TickListener:
         self._pubsub: PubSub | None = None
         self._client = streams.connect()
         self._retry_at = 0.0
-        self._seen: dict[int, int] = {}
+        self._seen: dict[int, Quote] = {}
 
     def wait(self, seconds: float) -> list[Quote]:
         """Return what arrives within `seconds`: nothing, a wake-up alone, or ticks in order."""
@@ -71,13 +72,13 @@ class TickListener:
     def _newest(self) -> list[Quote]:
         """Return the newest quotes that are fresh: what orders can trade at before a next tick."""
         limits = {each.pk: each.freshness_limit for each in watched_instruments()}
-        quotes = streams.read_quotes(self._client, limits)
+        newest = streams.read_quotes(self._client, limits)
         now = self._clock()
         return [
-            self._noted(quote)
-            for token, quote in quotes.items()
-            if quote.is_fresh(now=now, limit=limits[token])
-            and quote.sequence > self._seen.get(token, -1)
+            each
+            for token, quote in newest.items()
+            if quote.is_fresh(now=now, limit=limits[token]) and quote != self._seen.get(token)
+            for each in self._with_missed(quote)
         ]
 
     def _read(self, pubsub: PubSub, seconds: float) -> list[Quote]:
@@ -87,13 +88,38 @@ class TickListener:
             if message is None:
                 break
             if message["channel"] == streams.TICKS_CHANNEL.encode():
-                quotes += map(self._noted, streams.decode_quotes(message["data"]))
+                for quote in streams.decode_quotes(message["data"]):
+                    quotes += self._with_missed(quote)
             message = pubsub.get_message(timeout=0)
         return quotes
 
-    def _noted(self, quote: Quote) -> Quote:
-        self._seen[quote.instrument_token] = quote.sequence
-        return quote
+    def _with_missed(self, quote: Quote) -> list[Quote]:
+        """Return a quote behind those that were published and did not arrive (decisions 18)."""
+        last = self._seen.get(quote.instrument_token)
+        self._seen[quote.instrument_token] = quote
+        if last is None or (last.source, last.run) != (quote.source, quote.run):
+            return [quote]
+        if quote.sequence <= last.sequence + 1:
+            return [quote]
+        ticks = streams.recent_ticks(
+            self._client, quote.instrument_token, after_sequence=last.sequence
+        )
+        missed = [_as_quote(tick, quote) for tick in ticks if tick.sequence < quote.sequence]
+        logger.warning("ticks missed token=%s found=%s", quote.instrument_token, len(missed))
+        return [*missed, quote]
+
+
+def _as_quote(tick: Tick, newest: Quote) -> Quote:
+    """Return what is kept of a tick as a quote; its depth is not kept."""
+    return replace(
+        newest,
+        sequence=tick.sequence,
+        last_price=tick.price,
+        last_quantity=tick.last_quantity,
+        volume=tick.volume,
+        exchange_time=tick.exchange_time,
+        depth=None,
+    )
 
 
 class GatewayProcess:
