@@ -236,9 +236,9 @@ class Changes:
             _push_orders(user_id, rows)
         for trade in self._trades:
             _push(trade["user_id"], "trade", {name: trade[name] for name in _TRADE_NEWS})
-        if self._trades or self.postings.has_changes:
-            for user_id in {book.user_id for book in self.books.values()} & set(told):
-                _push(user_id, "balance", {})
+        # Whoever shows money hears of holds through the orders, of the rest through this.
+        for user_id in {trade["user_id"] for trade in self._trades}:
+            _push(user_id, "balance", {})
 
 
 _NEWS = ("book_id", "instrument_id", "status", "side", "quantity", "filled_quantity", "price")

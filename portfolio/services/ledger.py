@@ -84,11 +84,6 @@ class Postings:
                 if balance is not None:
                     self._balances[pot] = balance
 
-    @property
-    def has_changes(self) -> bool:
-        """Say whether anything was posted."""
-        return bool(self._postings)
-
     def balance(self, book_id: int, kind: AccountKind, asset: str) -> Decimal:
         """Return a balance, postings made so far included."""
         pot = Pot(book_id, kind, asset)
