@@ -8,12 +8,15 @@ INSTALLED := $(VENV)/.installed-$(RUN_SUM)
 INSTALLED_DEV := $(VENV)/.installed-dev-$(DEV_SUM)
 PYTEST_WORKERS ?= 2
 # Static checks read the settings but reach no service; these values lead nowhere.
-CHECK_ENV := FINBYTE_VAR=$(CURDIR)/.mypy_cache/no-copy SECRET_KEY=static-check-0123456789-static-check-0123456789-static \
+CHECK_ENV := FINBYTE_POOL_SIZE=0 FINBYTE_VAR=$(CURDIR)/.mypy_cache/no-copy SECRET_KEY=static-check-0123456789-static-check-0123456789-static \
 	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1/0
 PRODUCTION_ENV := $(CHECK_ENV) FINBYTE_PRODUCTION=1 PUBLIC_URL=https://trade.example.com \
 	ALLOWED_HOSTS=trade.example.com FIELD_KEYS=static-check-0123456789-static-check-01234=
 
-.PHONY: run stop assets test check bench soak format
+CHECKS := format lint layers types templates deploy migrations
+
+.PHONY: run stop assets test check bench soak format \
+	$(CHECKS:%=check-%)
 .DEFAULT_GOAL := run
 
 run: assets
@@ -46,14 +49,29 @@ $(INSTALLED_DEV): $(INSTALLED)
 test: $(INSTALLED_DEV) assets
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
 
-check: $(INSTALLED_DEV)
+# `make -k check` goes on after a failure and shows all of them.
+check: $(CHECKS:%=check-%)
+
+check-format: $(INSTALLED_DEV)
 	@$(BIN)/ruff format --check .
+
+check-lint: $(INSTALLED_DEV)
 	@$(BIN)/ruff check .
-	@$(BIN)/lint-imports
+
+check-layers: $(INSTALLED_DEV)
+	@$(BIN)/lint-imports --no-logo
+
+check-types: $(INSTALLED_DEV)
 	@$(CHECK_ENV) $(BIN)/mypy .
+
+check-templates: $(INSTALLED_DEV)
 	@$(BIN)/djlint templates --check --quiet
 	@$(BIN)/djlint templates --lint --quiet
+
+check-deploy: $(INSTALLED_DEV)
 	@$(PRODUCTION_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+check-migrations: $(INSTALLED_DEV)
 	@$(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 format: $(INSTALLED_DEV)

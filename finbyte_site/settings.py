@@ -97,16 +97,17 @@ _AS_OWNER = len(sys.argv) > 1 and sys.argv[1] in _OWNER_COMMANDS
 _DATABASE_URL = "DATABASE_URL"
 if _AS_OWNER and env.text("DATABASE_OWNER_URL", default=""):
     _DATABASE_URL = "DATABASE_OWNER_URL"
+_POOL_SIZE = env.integer("FINBYTE_POOL_SIZE", default=8, low=0, high=50)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **env.database(_DATABASE_URL),
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
-            "pool": {
-                "min_size": 1,
-                "max_size": env.integer("FINBYTE_POOL_SIZE", default=8, low=1, high=50),
-                "timeout": 10,
-            },
+            **(
+                {"pool": {"min_size": 1, "max_size": _POOL_SIZE, "timeout": 10}}
+                if _POOL_SIZE
+                else {}
+            ),
             "options": env.text("FINBYTE_PG_OPTIONS", default="-c timezone=UTC"),
         },
     }

@@ -31,7 +31,7 @@ BAD = [
     (GOOD, "REDIS_URL", "redis://127.0.0.1/zero"),
     (GOOD, "PORT", "eighty"),
     (GOOD, "PORT", "65536"),
-    (GOOD, "FINBYTE_POOL_SIZE", "0"),
+    (GOOD, "FINBYTE_POOL_SIZE", "51"),
     (GOOD, "FINBYTE_DEBUG", "maybe"),
     (GOOD, "FINBYTE_LOG_LEVEL", "LOUD"),
     (GOOD, "PUBLIC_URL", "trade.example.com"),
