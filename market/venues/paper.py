@@ -66,9 +66,9 @@ class PaperVenue:
         market.accept_quote(quote)
         self._forget_ended(market)
 
-    def has_work(self) -> bool:
-        """Say whether any order is live or any report is waiting."""
-        return bool(self._live or self._log.reports)
+    def has_reports(self) -> bool:
+        """Say whether anything happened since the reports were taken."""
+        return bool(self._log.reports)
 
     # ------------------------------------------------------------------ VenueClient
 

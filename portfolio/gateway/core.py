@@ -72,7 +72,8 @@ class Gateway:
         self._fence: int | None = None
         self._renew_at = 0.0
         self._inbox_at = 0.0
-        self._own_reports: list[ExecutionReport] = []
+        # Reports that are not stored yet.
+        self._reports: list[ExecutionReport] = []
         self._refusals = 0
 
     @property
@@ -113,16 +114,15 @@ class Gateway:
         self.forget()
 
     def forget(self) -> None:
-        """Drop everything in memory: the database knows better."""
+        """Drop what is in memory: the database knows better. Only a venue's word is kept."""
         self._fence = None
         self._unknown.clear()
         self._asked.clear()
-        self._own_reports.clear()
         self._inbox_at = 0.0
         if self._paper is not None:
+            # What was not stored has not happened: the book is built anew from the orders.
+            self._reports.clear()
             self._paper.begin(0)
-        else:
-            self._venue.take_reports()
         if self._sweeper is not None:
             self._sweeper.clear()
 
@@ -145,6 +145,10 @@ class Gateway:
         if self._paper is not None:
             for quote in quotes:
                 self._paper.accept_quote(quote)
+
+    def has_news(self) -> bool:
+        """Say, without asking anybody, whether a pump would have something to write."""
+        return bool(self._reports) or self._paper is None or self._paper.has_reports()
 
     def pump(self, now: datetime) -> int:
         """Send what is ready, ask what is asked, take in what happened; 0 means quiet."""
@@ -261,7 +265,7 @@ class Gateway:
     def _refuse(self, kind: ReportKind, account: int, outcome: Outcome, *, at: datetime) -> None:
         """Note a refusal as a report, so that it takes the way of every other report."""
         self._refusals += 1
-        self._own_reports.append(
+        self._reports.append(
             ExecutionReport(
                 kind=kind,
                 dedupe_key=f"{outcome.client_order_id}:{kind}:{self.fence}.{self._refusals}",
@@ -278,12 +282,13 @@ class Gateway:
 
     def _take_in(self, now: datetime) -> int:
         """Store what the venue reported, then apply it; the raw report is safe first."""
-        reports = [*self._venue.take_reports(), *self._own_reports]
-        self._own_reports.clear()
+        self._reports += self._venue.take_reports()
+        reports = self._reports
         if reports:
             crash_at("R:before")
             store_reports(reports, fence=self.fence, shard=self._shard, now=now)
             crash_at("R:after")
+            self._reports = []
             for report in reports:
                 self._asked.pop((report.venue_account_id, report.client_order_id), None)
         # Reports that wait for others, or that a fault left behind, are tried now and then.
@@ -327,7 +332,7 @@ class Gateway:
         heard += record_outcomes(there, shard=shard, fence=fence, now=now)
         for order in present:
             if order.status in ENDED:
-                self._own_reports.append(_end_of(order, now))
+                self._reports.append(_end_of(order, now))
         self._tell(heard)
         return len(resolved)
 

@@ -24,6 +24,8 @@ BEAT_SECONDS = 2.0
 _CHORES_SECONDS = 60.0
 # So many messages are taken before the venue's reports are written; every tick is matched.
 _MESSAGES_AT_ONCE = 256
+# So often everything ready is sent before ticks get their turn again.
+_PUMPS_AT_ONCE = 20
 _LONGEST_PAUSE = 15.0
 
 
@@ -35,6 +37,7 @@ class TickListener:
         self._pubsub: PubSub | None = None
         self._client = streams.connect()
         self._retry_at = 0.0
+        self._is_woken = False
         self._seen: dict[int, Quote] = {}
 
     def wait(self, seconds: float) -> list[Quote]:
@@ -48,6 +51,11 @@ class TickListener:
             self.close()
             self._retry_at = time.monotonic() + 1.0
             return []
+
+    def take_wake(self) -> bool:
+        """Say whether somebody had something for us since the last call."""
+        is_woken, self._is_woken = self._is_woken, False
+        return is_woken
 
     def beat(self) -> None:
         """Say that the gateway is alive."""
@@ -90,6 +98,8 @@ class TickListener:
             if message["channel"] == streams.TICKS_CHANNEL.encode():
                 for quote in streams.decode_quotes(message["data"]):
                     quotes += self._with_missed(quote)
+            else:
+                self._is_woken = True
             message = pubsub.get_message(timeout=0)
         return quotes
 
@@ -130,6 +140,8 @@ class GatewayProcess:
         self._clock = clock
         self._listener = TickListener(clock=clock)
         self._is_stopping = False
+        self._is_busy = False
+        self._ask_at = 0.0
         self._beat_at = 0.0
         self._chores_at = 0.0
 
@@ -170,14 +182,31 @@ class GatewayProcess:
         logger.info("gateway stopped")
 
     def _turn(self) -> None:
-        """One turn of the loop: wait for something, match it, carry everything out."""
-        quotes = self._listener.wait(POLL_SECONDS)
+        """One turn of the loop: wait for something, match it, carry everything out.
+
+        The database is asked when there is a reason and four times a second, not at every tick.
+        """
+        quotes = self._listener.wait(0 if self._is_busy else POLL_SECONDS)
         now = self._clock()
         self._gateway.keep_lease()
         if quotes:
             self._gateway.on_quotes(quotes, now)
-        while self._gateway.pump(now) and not self._should_stop():
+        is_time = time.monotonic() >= self._ask_at
+        if self._listener.take_wake() or is_time or self._is_busy or self._gateway.has_news():
+            self._is_busy = self._pump(now)
+            self._ask_at = time.monotonic() + POLL_SECONDS
+        self._keep_up()
+
+    def _pump(self, now: datetime) -> bool:
+        """Pump until quiet; say whether there is more to do than one turn has time for."""
+        for _ in range(_PUMPS_AT_ONCE):
+            if not self._gateway.pump(now):
+                return False
             self._gateway.keep_lease()
+        return True
+
+    def _keep_up(self) -> None:
+        """Give signs of life, and now and then tidy up."""
         moment = time.monotonic()
         if moment >= self._beat_at:
             self._beat_at = moment + BEAT_SECONDS

@@ -80,7 +80,8 @@ _MAKE_GATES = """
 """
 _COUNT_SENDS = """
     INSERT INTO portfolio_ratesecond AS r (venue_account_id, second, count)
-    SELECT account, %s, count FROM unnest(%s::bigint[], %s::int[]) AS sent (account, count)
+    SELECT account, floor(extract(epoch FROM clock_timestamp()))::bigint, count
+      FROM unnest(%s::bigint[], %s::int[]) AS sent (account, count)
     ON CONFLICT (venue_account_id, second) DO UPDATE SET count = r.count + excluded.count
 """
 _CLAIM = """
@@ -127,13 +128,6 @@ def release_shard(number: int, *, fence: int) -> None:
     """Give the shard back, so that the next owner need not wait for the lease to run out."""
     with connection.cursor() as cursor:
         cursor.execute(_RELEASE, [number, fence])
-
-
-def database_seconds() -> int:
-    """Return the second of the database clock; rate counters are kept by it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint")
-        return int(cursor.fetchone()[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +285,7 @@ def _count_sends(accounts: Sequence[int]) -> None:
         counts[account] = counts.get(account, 0) + 1
     ordered = sorted(counts)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _COUNT_SENDS, [database_seconds(), ordered, [counts[account] for account in ordered]]
-        )
+        cursor.execute(_COUNT_SENDS, [ordered, [counts[account] for account in ordered]])
 
 
 def _claim(orders: Sequence[Candidate], fence: int, now: datetime) -> dict[int, datetime]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from django.db import OperationalError
 
 from market.domain.enums import OrderType, Side, TimeInForce
 from market.domain.messages import OrderTicket
@@ -47,9 +48,9 @@ def test_an_order_nobody_has_is_given_up_after_the_quarantine_and_never_sent_aga
     stage.place(250)
     driver.settle()
     asked_at = []
-    for _ in range(1900):
+    for _ in range(400):
         before = len(driver.venue.queries)
-        stage.pass_time(0.1)
+        stage.pass_time(0.5)
         driver.settle()
         if len(driver.venue.queries) > before:
             asked_at.append(round((stage.now - Order.objects.get().created_at).total_seconds(), 1))
@@ -101,6 +102,25 @@ def test_a_fill_of_an_unknown_order_is_taken(stage):
     driver.settle()
     assert stage.statuses() == ["FILLED"]
     assert Trade.objects.count() == 1
+
+
+def test_a_fill_survives_a_database_that_fails_while_it_is_stored(stage, monkeypatch):
+    driver = driven(stage)
+    (placed,) = stage.place(250)
+    driver.settle()
+    driver.venue.fill(placed.client_order_id, at=stage.now)
+
+    def fail(*_, **__):
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("portfolio.gateway.core.store_reports", fail)
+        with pytest.raises(OperationalError):
+            driver.settle()
+    driver.gateway.forget()
+    assert driver.start()
+    driver.settle()
+    assert stage.statuses() == ["FILLED"]
 
 
 def test_what_was_not_sent_is_tried_five_times_under_one_id(stage):

@@ -1,6 +1,7 @@
 """The matching core against an oracle that sorts a plain list."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ QUANTITIES = st.integers(1, 9)
 class Oracle:
     """Price-time priority as one would write it on paper."""
 
-    rows: list[list] = field(default_factory=list)  # [number, price, quantity, side]
+    rows: list[list[Any]] = field(default_factory=list)  # [number, price, quantity, side]
 
     def add(self, number, price, quantity, side):
         self.rows.append([number, price, quantity, side])
