@@ -1,7 +1,7 @@
 """WebSocket addresses, each behind the session and a check of where the page came from."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from channels.auth import AuthMiddlewareStack
@@ -41,11 +41,13 @@ def is_same_origin(scope: Scope) -> bool:
     if not origin:
         return False
     host = headers.get(b"host", b"").decode("latin-1")
-    return urlsplit(origin).netloc == host or origin == settings.PUBLIC_URL.rstrip("/")
+    public: str = settings.PUBLIC_URL
+    return urlsplit(origin).netloc == host or origin == public.rstrip("/")
 
 
-websocket_application = SameOrigin(
-    AuthMiddlewareStack(
-        URLRouter([path("ws/console", ConsoleConsumer.as_asgi()), re_path("", refuse)])
-    )
-)
+# Django's types know views only; channels routes ASGI applications with the same functions.
+_routes: list[Any] = [
+    path("ws/console", ConsoleConsumer.as_asgi()),
+    re_path("", cast("Any", refuse)),
+]
+websocket_application = SameOrigin(AuthMiddlewareStack(URLRouter(_routes)))

@@ -54,12 +54,12 @@ _LEDGER_WORDS = {
     "TRANSFER": "Moved between books",
     "TRADE": "Trade and its fee",
 }
-_SOURCE_WORDS = {
+_SOURCE_WORDS: dict[str, str] = {
     SourceKind.SIMULATED: "Simulated",
     SourceKind.REPLAY: "Replay",
     SourceKind.LIVE: "Live",
 }
-_INTERVAL_WORDS = {
+_INTERVAL_WORDS: dict[str, str] = {
     Interval.MINUTE: "1m",
     Interval.MINUTE_5: "5m",
     Interval.MINUTE_15: "15m",
@@ -81,7 +81,8 @@ def price(value: Decimal | str | None, instrument: Instrument) -> str:
 def signed_price(value: Decimal | str | None, instrument: Instrument) -> str:
     """Write a price difference with its sign."""
     text = price(value, instrument)
-    return f"+{text}" if value is not None and value > 0 and text.strip("0.,") else text
+    is_gain = isinstance(value, Decimal) and value > 0 and text.strip("0.,") != ""
+    return f"+{text}" if is_gain else text
 
 
 @register.filter

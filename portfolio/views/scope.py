@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from market.domain.enums import AccountMode
 from portfolio.models import VenueAccount
 from portfolio.selectors.pages import accounts_of
+from portfolio.views.access import user_of
 
 SESSION_KEY = "venue_account"
 _MOST_AT_STAKE_FIRST = (AccountMode.LIVE, AccountMode.TESTNET, AccountMode.PAPER)
@@ -20,7 +21,7 @@ def venue_accounts(request: HttpRequest) -> list[VenueAccount]:
     """Return the user's venue accounts, read once per request."""
     found = getattr(request, "finbyte_accounts", None)
     if found is None:
-        found = list(accounts_of(request.user))
+        found = list(accounts_of(user_of(request)))
         request.finbyte_accounts = found  # type: ignore[attr-defined]
     return cast("list[VenueAccount]", found)
 

@@ -36,7 +36,7 @@ def test_money_and_holdings_are_equity_and_today_counts_from_the_close(
 def test_nothing_held_is_nothing_earned(alice: User, redis_client: redis.Redis) -> None:
     stage = Stage(alice, redis_client, funds=5)
     [line] = overview(alice, account=None, day_start=stage.now)
-    assert (line.equity, line.today, line.today_fraction) == (5, 0, 0)
+    assert [line.equity, line.today, line.today_fraction] == [5, 0, 0]
 
 
 def test_a_holding_without_a_price_is_told(alice: User, redis_client: redis.Redis) -> None:
@@ -44,4 +44,4 @@ def test_a_holding_without_a_price_is_told(alice: User, redis_client: redis.Redi
     trade_now(stage.book, stage.instrument, quantity=10, price=262, now=stage.now)
     redis_client.flushdb()
     [line] = overview(alice, account=None, day_start=stage.now)
-    assert (line.unpriced, line.holdings) == (1, 0)
+    assert [line.unpriced, line.holdings] == [1, 0]
