@@ -16,6 +16,7 @@ from bots.runtime.stepper import StepOutcome, StepReport, step_bot
 from bots.runtime.wakeups import due_bot_ids
 from market.domain.enums import FillModel, SourceKind
 from market.domain.ticks import PriceInterval, Quote, Tick
+from market.venues.base import VenueClient
 from market.venues.paper import PaperVenue
 from portfolio.gateway import Gateway
 
@@ -41,7 +42,7 @@ class SimulationRunner:
     run: str = "simulation"
     fill_model: FillModel = FillModel.LAST_TRADE
     shard: int = 0
-    venue: PaperVenue = field(default_factory=PaperVenue)
+    venue: VenueClient = field(default_factory=PaperVenue)
     quotes: dict[int, Quote] = field(default_factory=dict)
     steps: int = 0
     passes: int = 0
