@@ -9,20 +9,20 @@ import psycopg
 Rows = list[tuple[Any, ...]]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# Every venue report of a trade is exactly one trade, and every trade came from one report.
+# Every trade that a venue reported, however often it said so, is exactly one trade of ours, and
+# every trade of ours was reported.
 _REPORTS_AND_TRADES = """
 WITH reports AS (
-  SELECT venue_account_id, payload->>'venue_trade_id' AS trade, count(*) AS n
+  SELECT DISTINCT venue_account_id, payload->>'venue_trade_id' AS trade
     FROM portfolio_venueevent
-   WHERE payload->>'kind' = 'TRADE' AND applied_at IS NOT NULL AND error = ''
-   GROUP BY 1, 2),
+   WHERE payload->>'kind' = 'TRADE' AND applied_at IS NOT NULL AND error = ''),
 trades AS (
   SELECT venue_account_id, venue_trade_id AS trade, count(*) AS n
     FROM portfolio_trade GROUP BY 1, 2)
 SELECT coalesce(r.venue_account_id, t.venue_account_id), coalesce(r.trade, t.trade),
-       coalesce(r.n, 0), coalesce(t.n, 0)
+       r.trade IS NOT NULL, coalesce(t.n, 0)
   FROM reports r FULL JOIN trades t USING (venue_account_id, trade)
- WHERE r.n IS DISTINCT FROM 1 OR t.n IS DISTINCT FROM 1
+ WHERE r.trade IS NULL OR t.n IS DISTINCT FROM 1
 """
 
 # Units by the ledger are units by the trades, less what was paid as a fee.

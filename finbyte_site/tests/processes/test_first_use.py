@@ -29,7 +29,7 @@ from market.domain.instruments import InstrumentSpec
 from market.domain.simulated import DEFAULT_SEED, middle_price, simulated_path
 from market.services.instruments import seed_set
 
-pytestmark = pytest.mark.xdist_group("processes")
+pytestmark = pytest.mark.xdist_group("a running copy")
 
 CHROMIUM = Path("/usr/bin/chromium")
 WIDE: ViewportSize = {"width": 1440, "height": 900}

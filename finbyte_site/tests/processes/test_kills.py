@@ -10,7 +10,7 @@ import pytest
 from finbyte_site.tests.processes import evidence
 from finbyte_site.tests.processes.running_copy import RunningCopy, wait_for
 
-pytestmark = pytest.mark.xdist_group("processes")
+pytestmark = pytest.mark.xdist_group("a running copy")
 VICTIMS = ("worker", "gateway", "feed")
 # New fills must come within this time after a kill (decisions 51).
 BACK_WITHIN = 10.0

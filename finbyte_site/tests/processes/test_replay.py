@@ -8,7 +8,7 @@ from finbyte_site.tests.processes.running_copy import RunningCopy, wait_for
 
 TICKS = BASE_DIR.parent / "shared" / "data" / "equities" / "ticks" / "ONGC_2021-05-14_ticks.csv.gz"
 pytestmark = [
-    pytest.mark.xdist_group("processes"),
+    pytest.mark.xdist_group("a running copy"),
     pytest.mark.skipif(
         not TICKS.exists(), reason="the recorded ONGC ticks are not on this machine"
     ),
