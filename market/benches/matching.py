@@ -1,7 +1,11 @@
-"""How many random add, cancel and match operations the matching core does in a second."""
+"""How many random add, cancel and match operations the matching core does in a second.
+
+The reference is the obvious book, a list kept in order by bisection, on the same operations.
+"""
 
 import random
 import sys
+from bisect import insort
 from time import perf_counter
 
 from market.domain.enums import Side
@@ -9,6 +13,7 @@ from market.domain.matching import MatchingBook
 
 OPERATIONS = 1_000_000
 REQUIRED = 1_000_000
+REFERENCE_OPERATIONS = 20_000
 _MID = 26_200
 _SPREAD = 200
 
@@ -54,15 +59,69 @@ def run(operations: list[_Operation]) -> tuple[float, int]:
     return perf_counter() - started, traded
 
 
+class ListBook:
+    """The reference: (rank, number, quantity) in order; cancels search the list."""
+
+    def __init__(self) -> None:
+        self._sides: dict[Side, list[list[int]]] = {Side.BUY: [], Side.SELL: []}
+        self._where: dict[int, Side] = {}
+
+    def add(self, number: int, price: int, quantity: int, *, side: Side) -> None:
+        """Let an order rest."""
+        rank = -price if side is Side.BUY else price
+        insort(self._sides[side], [rank, number, quantity])
+        self._where[number] = side
+
+    def cancel(self, number: int) -> None:
+        """Take an order out."""
+        side = self._where.pop(number, None)
+        if side is not None:
+            rows = self._sides[side]
+            rows.pop(next(index for index, row in enumerate(rows) if row[1] == number))
+
+    def match(self, side: Side, limit: int, quantity: int) -> int:
+        """Let an order come in; return the units traded."""
+        rows = self._sides[side.opposite]
+        worst = limit if side is Side.BUY else -limit
+        left = quantity
+        while rows and left and rows[0][0] <= worst:
+            traded = min(left, rows[0][2])
+            left -= traded
+            rows[0][2] -= traded
+            if not rows[0][2]:
+                del self._where[rows.pop(0)[1]]
+        return quantity - left
+
+
+def run_reference(operations: list[_Operation]) -> tuple[float, int]:
+    """Carry the operations out on the reference; return seconds and units traded."""
+    book = ListBook()
+    traded = 0
+    started = perf_counter()
+    for kind, number, price, quantity, side in operations:
+        if kind == 0:
+            book.add(number, price, quantity, side=side)
+        elif kind == 1:
+            book.cancel(number)
+        else:
+            traded += book.match(side, price, quantity)
+    return perf_counter() - started, traded
+
+
 def main() -> int:
     """Print operations per second; fail below the budget of architecture.md section 9."""
     operations = random_operations(OPERATIONS, seed=7)
     results = [run(operations) for _ in range(3)]
     seconds = min(result[0] for result in results)
     rate = OPERATIONS / seconds
+    sample = operations[:REFERENCE_OPERATIONS]
+    slow, units = run_reference(sample)
+    if units != run(sample)[1]:
+        raise ValueError("the reference trades other quantities")
     sys.stdout.write(
         f"matching: {rate:,.0f} operations/s (required {REQUIRED:,}),"
         f" {results[0][1]:,} units traded\n"
+        f"reference, an ordered list: {REFERENCE_OPERATIONS / slow:,.0f} operations/s\n"
     )
     return 0 if rate >= REQUIRED else 1
 
