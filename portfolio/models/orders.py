@@ -147,6 +147,11 @@ class Order(models.Model):
     def __str__(self) -> str:
         return f"{self.client_order_id} {self.side} {self.quantity} {self.status}"
 
+    @property
+    def is_live(self) -> bool:
+        """Say whether the order has not ended yet."""
+        return OrderStatus(self.status).is_live
+
 
 class OrderEvent(models.Model):
     """One step in an order's life; append-only, one hash chain per order (decisions 17).
