@@ -19,6 +19,9 @@ def _number(label: str, *, required: bool) -> forms.DecimalField:
         error_messages={
             "required": f"Enter a {label.lower()}.",
             "invalid": f"{label} must be a number.",
+            "max_digits": f"{label} has too many digits.",
+            "max_whole_digits": f"{label} has too many digits.",
+            "max_decimal_places": f"{label} has more than {DECIMAL_PLACES} decimals.",
         },
     )
 
@@ -43,7 +46,9 @@ class OrderForm(forms.Form):
             ("trigger_price", {OrderType.SL, OrderType.SL_M}),
         ):
             if order_type not in types:
+                # The page hides this field: what was left in it must not stand in the way.
                 values[field] = None
+                self.errors.pop(field, None)
             elif values.get(field) is None and field not in self.errors:
                 label = self.fields[field].label
                 self.add_error(field, f"{label} is needed for a {order_type} order.")

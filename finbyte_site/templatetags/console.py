@@ -125,6 +125,12 @@ def quantity(value: Decimal | str | None, instrument: Instrument) -> str:
 
 
 @register.filter
+def unit_name(instrument: Instrument) -> str:
+    """Name what one unit is: BTC for BTC/USDT, ONGC for NSE:ONGC."""
+    return instrument.base_asset.rpartition(":")[2]
+
+
+@register.filter
 def money(value: Decimal | str | None, asset: str) -> str:
     """Write an amount of a settlement asset."""
     return (
@@ -238,6 +244,12 @@ def running_time(value: datetime | str | None, end: datetime | None = None) -> s
     if not isinstance(value, datetime):
         return NOTHING
     return formatting.format_span((end or timezone.now()) - value)
+
+
+@register.filter
+def is_live(status: str) -> bool:
+    """Say whether an order can still fill, be changed or be cancelled."""
+    return OrderStatus(status).is_live
 
 
 @register.filter
