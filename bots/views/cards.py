@@ -63,8 +63,8 @@ class BotCard:
     figures: GridFigures | None
     words: str
     pending: tuple[str, ...]
-    lower: str
-    upper: str
+    lower: Decimal
+    upper: Decimal
     levels: str
 
 
@@ -107,8 +107,8 @@ def _card(view: BotView, quote: Quote | None, pending: set[str]) -> BotCard:
         figures=figures_at(view, quote),
         words=_words(view),
         pending=tuple(_PENDING_WORDS[kind] for kind in sorted(pending) if kind in _PENDING_WORDS),
-        lower=plain(config.lower),
-        upper=plain(config.upper),
+        lower=config.lower,
+        upper=config.upper,
         levels=",".join(plain(level) for level in levels_of(config)),
     )
 

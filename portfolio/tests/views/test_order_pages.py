@@ -155,6 +155,16 @@ def test_open_orders_leave_the_list_when_they_end(stage: Stage) -> None:
     )
 
 
+def test_live_rows_offer_what_can_be_done(stage: Stage) -> None:
+    order = stage.order()
+    row = stage.client.get(f"/console/orders/{order.pk}/row/").content.decode()
+    assert f"/console/orders/{order.pk}/cancel/" in row
+    assert f"/console/orders/{order.pk}/modify/" in row
+    stage.client.post(f"/console/orders/{order.pk}/cancel/")
+    row = stage.client.get(f"/console/orders/{order.pk}/row/").content.decode()
+    assert "/cancel/" not in row
+
+
 def test_history_comes_in_pages(stage: Stage) -> None:
     stage.orders(51)
     first = stage.client.get("/console/orders/?tab=history").content.decode()
