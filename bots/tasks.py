@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from bots.runtime.hints import STEP_TASK, WAKE_TASK, hint_bots, hint_due, note_pass, take_hints
 from bots.runtime.market_view import view_market
-from bots.runtime.stepper import step_bot
+from bots.runtime.stepper import settle_marks, step_bot
 from bots.runtime.wakeups import wake_pass
 from bots.runtime.watchdog import WakeWatchdog
 from bots.services.sources import pause_strayed
-from market.streams import connect
+from market.streams import connect, read_quotes
 from portfolio.services.orders import wake_gateway
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,9 @@ def step_bots(bot_ids: list[int]) -> None:
     take_hints(client, bot_ids)
     now = timezone.now()
     view = view_market(client, bot_ids)
-    for bot_id in bot_ids:
-        step_bot(bot_id, view=view, now=now, enqueue=wake_gateway)
+    reports = [step_bot(each, view=view, now=now, enqueue=wake_gateway) for each in bot_ids]
+    if any(report.mark for report in reports):
+        settle_marks(reports, view=view, quotes=read_quotes(client, view.quotes))
 
 
 @shared_task(name="bots.watch_sources", ignore_result=True)

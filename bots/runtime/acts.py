@@ -6,8 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-from django.db import transaction
-
 from bots.domain.enums import BotStatus
 from bots.domain.strategy import (
     CancelOrder,
@@ -101,16 +99,15 @@ def _intent(planned: Planned) -> PlaceOrder:
 def _try(
     row: BotRow, group: Sequence[Planned], around: Surroundings
 ) -> InvalidOrder | InsufficientFunds | None:
-    """Place orders all or none; return why not."""
+    """Place orders all or none; return why not: then nothing was written, so none is undone."""
     try:
-        with transaction.atomic():
-            place_orders(
-                row.book_id,
-                [_request(row, each) for each in group],
-                quotes=around.quotes,
-                now=around.now,
-                enqueue=around.enqueue,
-            )
+        place_orders(
+            row.book_id,
+            [_request(row, each) for each in group],
+            quotes=around.quotes,
+            now=around.now,
+            enqueue=around.enqueue,
+        )
     except (InvalidOrder, InsufficientFunds) as refusal:
         return refusal
     return None

@@ -15,11 +15,11 @@ from bots.registry import strategy_of
 from market.domain.enums import Calendar, FeeMode, InstrumentKind
 from market.domain.instruments import InstrumentSpec
 
-_LOCK = "SELECT 1 FROM bots_bot WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
-# Read after the lock was taken, in a statement of its own: so it sees what the step before
-# committed. A fee schedule counts by the wall clock; an account younger than its first schedule
-# has that one.
-_READ = """
+# Two statements in one round trip: the second begins after the lock was taken, so it sees what
+# the step before committed. A fee schedule counts by the wall clock; an account younger than its
+# first schedule has that one.
+_LOCK_AND_READ = """
+    SELECT 1 FROM bots_bot WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED;
     SELECT bot.id, bot.user_id, bot.kind, bot.name, bot.status, bot.failed_from, bot.fail_count,
            bot.status_code, bot.status_message, bot.config::text, bot.state::text, bot.step_no,
            bot.tick_seq, bot.price_run, bot.next_due_at, bot.wake_mark, bot.started_at,
@@ -53,6 +53,12 @@ _READ = """
      WHERE bot.id = %s
 """
 _WRITE = """
+    WITH told AS (
+        INSERT INTO bots_botevent (bot_id, step_no, kind, message, data, market_time, at)
+        SELECT %(id)s, step_no, kind, message, data, market_time, %(now)s
+          FROM json_to_recordset(%(lines)s) AS e(step_no bigint, kind text, message text,
+                                                 data jsonb, market_time timestamptz)
+    )
     UPDATE bots_bot SET state = %(state)s::jsonb, status = %(status)s,
            status_code = %(status_code)s, status_message = %(status_message)s,
            step_no = %(step_no)s, tick_seq = %(tick_seq)s, price_run = %(price_run)s,
@@ -73,12 +79,6 @@ _ARM_BANDS = """
       FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[]) AS band(token, below, above)
         ON CONFLICT (bot_id, instrument_id) DO UPDATE SET wake_below = excluded.wake_below,
            wake_above = excluded.wake_above, is_armed = true
-"""
-_WRITE_EVENTS = """
-    INSERT INTO bots_botevent (bot_id, step_no, kind, message, data, market_time, at)
-    SELECT %s, step_no, kind, message, data, market_time, %s
-      FROM json_to_recordset(%s) AS e(step_no bigint, kind text, message text, data jsonb,
-                                      market_time timestamptz)
 """
 _HANDLED = """
     UPDATE bots_botcommand SET handled_at = %s, refusal = told.refusal
@@ -144,10 +144,10 @@ _PLAIN_COLUMNS = len(BotRow._fields) - 1
 def lock_bot(bot_id: int, *, now: datetime) -> BotRow | None:
     """Lock a bot and read it; None when somebody else is at it, or it has no book."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [bot_id])
+        cursor.execute(_LOCK_AND_READ, [bot_id, now, now, bot_id])
         if cursor.fetchone() is None:
             return None
-        cursor.execute(_READ, [now, now, bot_id])
+        cursor.nextset()
         row = cursor.fetchone()
     if row is None:
         return None
@@ -190,12 +190,6 @@ def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def write_bot(values: dict[str, Any]) -> None:
-    """Write where a bot stands after its step."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE, values)
-
-
 def arm_bands(bot_id: int, bands: Sequence[Band]) -> None:
     """Let exactly these bands be armed."""
     tokens = [band.instrument_token for band in bands]
@@ -218,8 +212,8 @@ class Line:
     market_time: datetime | None
 
 
-def write_lines(bot_id: int, lines: Sequence[Line], *, now: datetime) -> None:
-    """Add lines to a bot's timeline."""
+def write_bot(values: dict[str, Any], lines: Sequence[Line]) -> None:
+    """Write where a bot stands after its step, with the lines for its timeline."""
     rows = [
         {
             "step_no": line.step_no,
@@ -231,7 +225,7 @@ def write_lines(bot_id: int, lines: Sequence[Line], *, now: datetime) -> None:
         for line in lines
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE_EVENTS, [bot_id, now, orjson.dumps(rows).decode()])
+        cursor.execute(_WRITE, {**values, "lines": orjson.dumps(rows).decode()})
 
 
 def close_commands(refusals: dict[int, str], *, now: datetime) -> None:

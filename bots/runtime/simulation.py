@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bots.runtime.market_view import MarketView, wanted_prices
-from bots.runtime.stepper import StepOutcome, StepReport, step_bot
+from bots.runtime.stepper import StepOutcome, StepReport, settle_marks, step_bot
 from bots.runtime.wakeups import due_bot_ids
 from market.domain.enums import FillModel, SourceKind
 from market.domain.ticks import PriceInterval, Quote, Tick
@@ -138,6 +138,7 @@ class SimulationRunner:
         ticks = {token: list(self._ticks.get(token, ())) for token in wanted.listened}
         view = MarketView(self.quotes, ticks, wanted.marks)
         reports = [step_bot(each, view=view, now=now, enqueue=_nothing) for each in bot_ids]
+        settle_marks(reports, view=view, quotes=self.quotes)
         for report in reports:
             if report.outcome in {StepOutcome.FAILED, StepOutcome.DISTURBED}:
                 raise StepFailed(f"bot {report.bot_id} at {now}: see the log")

@@ -1,7 +1,7 @@
 """One step of one bot: one transaction, or nothing (architecture.md section 5)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,13 +22,13 @@ from bots.runtime.bot_rows import (
     close_commands,
     lock_bot,
     write_bot,
-    write_lines,
 )
 from bots.runtime.failures import count_failure
 from bots.runtime.market_view import MarketView, run_of
 from bots.runtime.turns import Turn, hear_all, next_look, open_turn
 from bots.services.closing import return_everything
 from market.domain.formatting import plain
+from market.domain.ticks import Quote
 from market.streams import push_event
 from portfolio.models import LedgerAccount
 from portfolio.selectors.orders import BookEvent, book_events_after
@@ -43,6 +43,11 @@ _REST = """
     UPDATE bots_bot SET tick_seq = %(tick_seq)s, next_due_at = %(next_due_at)s, wake_mark = CASE
                WHEN wake_mark IS NOT DISTINCT FROM %(mark)s THEN NULL ELSE wake_mark END
      WHERE id = %(id)s
+"""
+_UNMARK = """
+    UPDATE bots_bot SET wake_mark = NULL
+      FROM unnest(%s::bigint[], %s::timestamptz[]) AS seen(id, mark)
+     WHERE bots_bot.id = seen.id AND bots_bot.wake_mark = seen.mark
 """
 _WAIT = "UPDATE bots_bot SET waiting_for = %s WHERE id = %s AND waiting_for <> %s"
 
@@ -71,6 +76,8 @@ class StepReport:
     status: BotStatus | None = None
     events: tuple[Event, ...] = ()
     intents: tuple[Intent, ...] = ()
+    # Set when the step armed other bands: the mark that makes the bot look again.
+    mark: datetime | None = None
 
 
 class SummedState(Protocol):
@@ -134,10 +141,31 @@ def _step(
     if turn.status.is_final and row.status == turn.status:
         return_everything(row.id, row.book_id, row.manual_book_id, now=now)
     _acknowledge(row, news)
-    _write(turn, mark)
+    new_mark = _write(turn, mark)
     return StepReport(
-        row.id, StepOutcome.STEPPED, turn.status, tuple(turn.events), tuple(turn.intents)
+        bot_id=row.id,
+        outcome=StepOutcome.STEPPED,
+        status=turn.status,
+        events=tuple(turn.events),
+        intents=tuple(turn.intents),
+        mark=new_mark,
     )
+
+
+def settle_marks(
+    reports: Iterable[StepReport], *, view: MarketView, quotes: Mapping[int, Quote]
+) -> None:
+    """Take back the marks of bots with other bands when no tick came while they were stepped.
+
+    `quotes` are read after the steps committed: what comes later meets the new bands.
+    """
+    for token, seen in view.quotes.items():
+        if token not in quotes or quotes[token].sequence != seen.sequence:
+            return
+    marked = [(report.bot_id, report.mark) for report in reports if report.mark is not None]
+    if marked:
+        with connection.cursor() as cursor:
+            cursor.execute(_UNMARK, [[row[0] for row in marked], [row[1] for row in marked]])
 
 
 def _news_of(row: BotRow) -> list[BookEvent]:
@@ -185,13 +213,16 @@ def _say_waiting(turn: Turn) -> None:
         cursor.execute(_WAIT, [words[:120], turn.row.id, words[:120]])
 
 
-def _write(turn: Turn, mark: datetime | None) -> None:
+def _write(turn: Turn, mark: datetime | None) -> datetime | None:
+    """Write where the bot stands now; return the mark it leaves for itself."""
     row, now = turn.row, turn.now
     state = cast("SummedState", turn.state)
     bands = turn.bands
-    has_new_bands = bands != row.bands
-    if has_new_bands:
+    # Ticks that came between the view and this commit met the old bands: look again.
+    looks_again = False
+    if bands != row.bands:
         arm_bands(row.id, bands)
+        looks_again = bool(bands)
     is_running = turn.status is BotStatus.RUNNING
     write_bot(
         {
@@ -204,8 +235,7 @@ def _write(turn: Turn, mark: datetime | None) -> None:
             "tick_seq": turn.tick_seq,
             "price_run": row.price_run or ("" if turn.quote is None else run_of(turn.quote)),
             "next_due_at": next_look(turn),
-            # Ticks that came between the view and this commit met the old bands: look again.
-            "look_again": has_new_bands and bool(bands),
+            "look_again": looks_again,
             "mark": mark,
             "grid_profit": state.grid_profit,
             "pairs": state.pairs,
@@ -215,17 +245,19 @@ def _write(turn: Turn, mark: datetime | None) -> None:
             "started_at": row.started_at or (now if is_running else None),
             "stopped_at": now if turn.status.is_final else None,
             "now": now,
-        }
+        },
+        turn.lines,
     )
-    if turn.lines:
-        write_lines(row.id, turn.lines, now=now)
     if turn.handled:
         close_commands(turn.handled, now=now)
     _tell(row, turn)
+    return now if looks_again else None
 
 
 def _tell(row: BotRow, turn: Turn) -> None:
-    """Tell the owner's open pages after the commit."""
+    """Tell the owner's open pages after the commit; orders and trades tell of themselves."""
+    if not turn.lines and not turn.handled and row.status == turn.status:
+        return
     news = {
         "id": row.id,
         "status": turn.status.value,
