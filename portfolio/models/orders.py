@@ -60,6 +60,8 @@ class Order(models.Model):
     # Venues forget the id of a changed order never: the revision tells reports apart.
     revision = models.PositiveIntegerField(default=0)
     fill_model = models.CharField(max_length=12, choices=[(m, m) for m in FillModel])
+    # Where the prices came from that it was decided on: it never fills at those of another source.
+    price_run = models.CharField(max_length=80, blank=True)
     status = models.CharField(max_length=16, choices=[(s, s) for s in OrderStatus])
     status_code = models.CharField(max_length=40, blank=True)
     status_message = models.CharField(max_length=300, blank=True)

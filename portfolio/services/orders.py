@@ -300,6 +300,7 @@ def _order_row(
         "trigger_price": draft.trigger_price,
         "protection_price": draft.protection_price,
         "fill_model": book.fill_model or source_model,
+        "price_run": "" if quote is None else quote.price_run,
         "hold_asset": spec.quote_asset if buys else spec.base_asset,
         "hold_fee_rate": book.fees.hold_rate(draft.side),
         "market_time": None if quote is None else quote.exchange_time,

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -183,7 +184,7 @@ def test_day_profit_counts_yesterdays_units_from_yesterdays_close():
 
 
 def test_the_hash_of_an_event_changes_with_everything_it_says():
-    base = {
+    base: dict[str, Any] = {
         "order_id": 1, "sequence": 1, "kind": "TRADE", "to_status": "OPEN",
         "detail": {"quantity": "1"}, "at": NOON,
     }  # fmt: skip

@@ -1,5 +1,10 @@
 """Reads: exact values, constant queries, and nothing of anybody else's."""
 
+# Decimals are compared with plain numbers on purpose.
+# mypy: disable-error-code="comparison-overlap"
+
+from typing import Any
+
 import pytest
 
 from market.domain.enums import Side
@@ -39,7 +44,7 @@ from portfolio.tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-OWNED = [
+OWNED: list[Any] = [
     Book, FeeSchedule, IdempotencyKey, LedgerAccount, LedgerEntry, Order, OrderEvent, Position,
     RiskLimit, Trade, VenueAccount, VenueEvent,
 ]  # fmt: skip

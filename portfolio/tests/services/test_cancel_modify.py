@@ -1,5 +1,8 @@
 """Cancelling and changing: at once before sending, by asking after; nobody else's orders."""
 
+# Decimals are compared with plain numbers on purpose.
+# mypy: disable-error-code="comparison-overlap"
+
 import pytest
 
 from market.domain.enums import OrderStatus, Side

@@ -230,7 +230,7 @@ def run_command(*args):
     try:
         call_command("check_invariants", *args, stdout=out)
     except SystemExit as stop:
-        code = stop.code
+        code = int(stop.code or 0)
     return code, out.getvalue()
 
 

@@ -1,5 +1,8 @@
 """Deposits, transfers, paper accounts and the closing of books."""
 
+# Decimals are compared with plain numbers on purpose.
+# mypy: disable-error-code="comparison-overlap"
+
 import pytest
 
 from market.domain.enums import Side

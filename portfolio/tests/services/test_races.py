@@ -94,7 +94,7 @@ def test_fifty_parallel_posts_of_five_keys_make_five_orders(account, ongc, now):
 def test_placing_cancelling_filling_and_moving_money_never_deadlocks(account, ongc, now):
     books = [make_book(account, now=now, funds=50_000)]
     books += [make_book(account, now=now, funds=50_000, kind="BOT") for _ in range(3)]
-    refs, seen = count(), Counter()
+    refs, seen = count(), Counter[str]()
 
     def act(turn):
         chance = Random(turn)  # noqa: S311 - a test's choice

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.domain.enums import FeeMode, Side
-from market.domain.messages import ReportKind
+from market.domain.messages import ExecutionReport, ReportKind
 from portfolio.models import Order, Position, Trade, VenueEvent
 from portfolio.services.executions import apply_inbox, store_reports
 from portfolio.services.invariants import check_invariants
@@ -33,7 +33,8 @@ ORDERS = 40
 
 def life_of(order_id, chance, *, now):
     """Return what a venue says of one order: trades, perhaps too many, perhaps an end."""
-    first, reports, left = make_report(order_id, now=now, quantity=1, price=260), [], 10
+    first, left = make_report(order_id, now=now, quantity=1, price=260), 10
+    reports: list[ExecutionReport] = []
 
     def said(**values):
         key = f"{first.dedupe_key}.{len(reports)}"
