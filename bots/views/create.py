@@ -157,9 +157,10 @@ def _checked(
         if error.field != "investment":
             return None, errors
     unlimited = replace(context, free_balance=None)
+    boundless = replace(unlimited, instrument=replace(context.instrument, max_quantity=None))
     try:
-        config = strategy.parse({**values, "investment": _ANY_INVESTMENT}, context=unlimited)
-        least = preview(config, unlimited).minimum_investment
+        config = strategy.parse({**values, "investment": _ANY_INVESTMENT}, context=boundless)
+        least = preview(config, boundless).minimum_investment
         return strategy.parse({**values, "investment": least}, context=unlimited), errors
     except InvalidParameter:
         return None, errors
