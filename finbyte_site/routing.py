@@ -40,9 +40,9 @@ def is_same_origin(scope: Scope) -> bool:
     origin = headers.get(b"origin", b"").decode("latin-1")
     if not origin:
         return False
-    host = headers.get(b"host", b"").decode("latin-1")
+    host: str = headers.get(b"host", b"").decode("latin-1")
     public: str = settings.PUBLIC_URL
-    return urlsplit(origin).netloc == host or origin == public.rstrip("/")
+    return bool(urlsplit(origin).netloc == host or origin == public.rstrip("/"))
 
 
 # Django's types know views only; channels routes ASGI applications with the same functions.

@@ -1,7 +1,8 @@
 """What cards and the ladder of a bot show, from its config, state and the newest price."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -114,10 +115,23 @@ def _card(view: BotView, quote: Quote | None, pending: set[str]) -> BotCard:
 
 
 def figures_at(view: BotView, quote: Quote | None) -> GridFigures | None:
-    """Return the figures at the newest price; none before the start or without a price."""
+    """Return the figures at the newest price, those of its end once a bot has ended.
+
+    There are none before the start or without a price.
+    """
+    if view.bot.final_figures:
+        return frozen_figures(view.bot.final_figures)
     if view.state is None or quote is None or view.bot.started_at is None:
         return None
     return figures_of(view.config, view.state, price=quote.last_price, now=quote.exchange_time)
+
+
+def frozen_figures(values: Mapping[str, Any]) -> GridFigures:
+    """Return the figures with which a bot ended, as they were stored then."""
+    numbers = {
+        name: Decimal(value) if isinstance(value, str) else value for name, value in values.items()
+    }
+    return GridFigures(**{**numbers, "runtime": timedelta(seconds=values["runtime"])})
 
 
 def _words(view: BotView) -> str:
