@@ -17,6 +17,7 @@ from market.domain.candles import (
     merge_bars,
 )
 from market.domain.enums import Calendar, Interval, SourceKind
+from market.domain.ticks import source_name
 from market.exceptions import InstrumentNotFound
 from market.models import Candle, Instrument, InstrumentSource
 from market.streams import connect, read_open_bar
@@ -70,11 +71,6 @@ def search_instruments(text: str, *, limit: int = SEARCH_LIMIT) -> list[Instrume
     )
     found = Instrument.objects.filter(matches).annotate(rank=rank)
     return list(found.order_by("rank", "-is_tradable", "tradingsymbol", "exchange")[:limit])
-
-
-def source_name(source: str, run: str) -> str:
-    """Return the text that marks candles of a source: `SIMULATED` or `REPLAY:<run>`."""
-    return f"{source}:{run}" if source == SourceKind.REPLAY else source
 
 
 def active_source(token: int) -> str:

@@ -19,6 +19,8 @@ from bots.exceptions import BotsError
 from bots.runtime.bot_rows import BotRow
 from bots.runtime.turns import Planned, Turn
 from bots.services.closing import return_everything
+from market.domain.calendars import follows_exchange
+from market.domain.enums import TimeInForce
 from market.domain.ticks import Quote
 from portfolio.exceptions import InsufficientFunds, InvalidOrder
 from portfolio.models import Order
@@ -103,7 +105,7 @@ def _try(
     try:
         place_orders(
             row.book_id,
-            [_request(row, each) for each in group],
+            [_request(row, each, around) for each in group],
             quotes=around.quotes,
             now=around.now,
             enqueue=around.enqueue,
@@ -113,14 +115,15 @@ def _try(
     return None
 
 
-def _request(row: BotRow, planned: Planned) -> OrderRequest:
+def _request(row: BotRow, planned: Planned, around: Surroundings) -> OrderRequest:
     intent = _intent(planned)
+    quote = around.quotes.get(row.instrument.instrument_token)
     return OrderRequest(
         instrument=row.instrument,
         side=intent.side,
         order_type=intent.order_type,
         quantity=intent.quantity,
-        time_in_force=intent.time_in_force,
+        time_in_force=_validity(row, intent, quote),
         price=intent.price,
         protection_price=intent.worst_price,
         source=Order.Source.BOT,
@@ -128,6 +131,14 @@ def _request(row: BotRow, planned: Planned) -> OrderRequest:
         origin_step=planned.step_no,
         origin_slot=intent.slot,
     )
+
+
+def _validity(row: BotRow, intent: PlaceOrder, quote: Quote | None) -> TimeInForce:
+    """Let an order rest overnight where the source of prices has no session (decisions 20, 27)."""
+    if intent.time_in_force is not TimeInForce.DAY or quote is None:
+        return intent.time_in_force
+    has_session = follows_exchange(row.instrument.calendar, quote.source)
+    return TimeInForce.DAY if has_session else TimeInForce.GTC
 
 
 def _cancel(row: BotRow, group: Sequence[Planned], around: Surroundings) -> None:

@@ -8,7 +8,6 @@ import redis
 from django.db import connection
 
 from market.domain.ticks import Quote, Tick
-from market.selectors import source_name
 from market.streams import read_quotes, recent_ticks
 
 _BOTS = """
@@ -71,11 +70,6 @@ def newest_run(ticks: Sequence[Tick]) -> list[Tick]:
     while start > 0 and (start == len(ticks) or ticks[start - 1].sequence < ticks[start].sequence):
         start -= 1
     return list(ticks[start:])
-
-
-def run_of(quote: Quote) -> str:
-    """Return the text that a bot keeps of where its prices come from."""
-    return source_name(quote.source, quote.run)
 
 
 def market_time(quote: Quote, *, now: datetime) -> datetime:

@@ -24,7 +24,7 @@ from bots.runtime.bot_rows import (
     write_bot,
 )
 from bots.runtime.failures import count_failure
-from bots.runtime.market_view import MarketView, run_of
+from bots.runtime.market_view import MarketView
 from bots.runtime.turns import Turn, hear_all, next_look, open_turn
 from bots.services.closing import return_everything
 from market.domain.formatting import plain
@@ -208,7 +208,7 @@ def _say_waiting(turn: Turn) -> None:
     """Say on the card why nothing happens; the news stays unread, so the clock asks again."""
     words = "Waits for a fresh price"
     if turn.quote is not None and not turn.has_own_prices:
-        words = f"Waits: prices come from {run_of(turn.quote)} now"
+        words = f"Waits: prices come from {turn.quote.price_run} now"
     with connection.cursor() as cursor:
         cursor.execute(_WAIT, [words[:120], turn.row.id, words[:120]])
 
@@ -233,7 +233,7 @@ def _write(turn: Turn, mark: datetime | None) -> datetime | None:
             "status_message": turn.status_message,
             "step_no": turn.step_no,
             "tick_seq": turn.tick_seq,
-            "price_run": row.price_run or ("" if turn.quote is None else run_of(turn.quote)),
+            "price_run": row.price_run or ("" if turn.quote is None else turn.quote.price_run),
             "next_due_at": next_look(turn),
             "look_again": looks_again,
             "mark": mark,

@@ -30,7 +30,7 @@ from bots.domain.strategy import (
 )
 from bots.registry import strategy_of
 from bots.runtime.bot_rows import BotRow, Line, context_of, load_config
-from bots.runtime.market_view import MarketView, market_time, run_of
+from bots.runtime.market_view import MarketView, market_time
 from market.domain.formatting import plain
 from market.domain.ticks import Quote, Tick
 
@@ -77,7 +77,7 @@ class Turn:
     @property
     def has_own_prices(self) -> bool:
         """Say whether the prices come from where the bot was started."""
-        return self.quote is not None and self.row.price_run in {"", run_of(self.quote)}
+        return self.quote is not None and self.row.price_run in {"", self.quote.price_run}
 
     @property
     def is_fresh(self) -> bool:

@@ -21,9 +21,9 @@ from bots.registry import strategy_of
 from bots.selectors import fee_rates, strategy_context
 from market.domain.enums import Calendar
 from market.domain.formatting import plain
-from market.domain.ticks import Quote
+from market.domain.ticks import Quote, source_name
 from market.models import Instrument, InstrumentSource
-from market.selectors import instrument_by_symbol, source_name
+from market.selectors import instrument_by_symbol
 from portfolio.models import Book, LedgerAccount, VenueAccount
 from portfolio.services.accounts import manual_book, open_book
 from portfolio.services.ledger import transfer
@@ -181,7 +181,7 @@ def start_bot(user: User, bot_id: int, *, quote: Quote | None, now: datetime, hi
         )
         bot.book = book
         bot.status, bot.updated_at, bot.next_due_at = BotStatus.STARTING, now, now
-        bot.price_run = source_name(quote.source, quote.run)
+        bot.price_run = quote.price_run
         bot.save(update_fields=["book", "status", "updated_at", "next_due_at", "price_run"])
         money = f"{plain(bot.investment)} {manual.quote_asset}"
         _tell(bot, "start", f"Started with {money} from Manual", now=now)

@@ -26,6 +26,8 @@ class OrderTicket:
     send_deadline: datetime | None = None
     # For venues that we host: how it fills, and when its day ends in market time.
     fill_model: FillModel | None = None
+    # The source of prices it was decided on; empty: any. See `Quote.price_run`.
+    price_run: str = ""
     expires_at: datetime | None = None
 
 

@@ -41,6 +41,11 @@ class Tick:
     depth: Depth | None = None
 
 
+def source_name(source: str, run: str) -> str:
+    """Return the text that names a source of prices: `SIMULATED` or `REPLAY:<run>`."""
+    return f"{source}:{run}" if source == SourceKind.REPLAY else source
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """The newest known state of an instrument, as kept in Redis.
@@ -64,6 +69,11 @@ class Quote:
     exchange_time: datetime
     received_at: datetime
     depth: Depth | None
+
+    @property
+    def price_run(self) -> str:
+        """Return the text that names the source: `SIMULATED` or `REPLAY:<run>`."""
+        return source_name(self.source, self.run)
 
     def age(self, now: datetime) -> timedelta:
         """Return how long ago the quote was received, by the wall clock."""

@@ -12,8 +12,7 @@ from market.domain.candles import CandleBar, fold_tick
 from market.domain.day_figures import DayFigures, first_figures
 from market.domain.enums import FillModel, Interval, SourceKind
 from market.domain.instruments import InstrumentSpec
-from market.domain.ticks import Quote, Tick
-from market.selectors import source_name
+from market.domain.ticks import Quote, Tick, source_name
 from market.services.candles import StoredBar, ensure_partitions, upsert_bars
 from market.streams import put_ticks, read_open_bar, read_quotes
 

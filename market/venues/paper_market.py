@@ -15,6 +15,8 @@ from market.domain.messages import ReportKind
 from market.domain.ticks import DepthLevel, Quote
 from market.venues.paper_orders import PaperOrder, ReportLog, to_units
 
+OTHER_PRICES = "the instrument's prices come from another source now"
+
 
 class PaperMarket:
     """The books of one instrument: one per fill model, and one of stops that wait."""
@@ -49,6 +51,8 @@ class PaperMarket:
     def accept_quote(self, quote: Quote) -> None:
         """Match against a new quote."""
         self._expire(quote)
+        if self._quote is None or self._quote.price_run != quote.price_run:
+            self._end_strays(quote)
         previous, self._quote = self._quote, quote
         self._taken.clear()
         if self._orders:
@@ -65,6 +69,12 @@ class PaperMarket:
             order = self._orders.get(number)
             if order is not None:
                 self._end(order, ReportKind.EXPIRED, message="the day ended", at=quote)
+
+    def _end_strays(self, quote: Quote) -> None:
+        """End the orders that were decided on other prices: a recording's are not the market's."""
+        for order in self.orders():
+            if order.is_stray(quote.price_run):
+                self._end(order, ReportKind.EXPIRED, message=OTHER_PRICES, at=quote)
 
     def _match_last_trade(self, quote: Quote, *, previous: Quote | None) -> None:
         """Fill every resting order that the last trade reached, completely and at its price."""
@@ -118,7 +128,10 @@ class PaperMarket:
     def arrive(self, order: PaperOrder) -> None:
         """Take a new order in: fill it, let it rest, let it wait for its trigger, or end it."""
         self._keep(order)
-        self._place(order)
+        if self._quote is not None and order.is_stray(self._quote.price_run):
+            self._end(order, ReportKind.EXPIRED, message=OTHER_PRICES, at=self._quote)
+        else:
+            self._place(order)
 
     def restore(self, order: PaperOrder) -> None:
         """Put back an order that was here before a restart; nothing happens before a quote."""

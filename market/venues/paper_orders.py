@@ -77,6 +77,10 @@ class PaperOrder:
             return True
         return price <= worst if self.side is Side.BUY else price >= worst
 
+    def is_stray(self, price_run: str) -> bool:
+        """Say whether the order was decided on prices of another source than these."""
+        return self.ticket.price_run not in {"", price_run}
+
     def described(self) -> VenueOrder:
         """Return the order as the venue tells it when asked."""
         return VenueOrder(

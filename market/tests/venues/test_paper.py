@@ -280,6 +280,41 @@ def test_a_day_order_expires_before_the_first_tick_of_the_next_day_fills_it(venu
     assert venue.open_orders(ACCOUNT) == []
 
 
+def other_prices(price, **fields):
+    """Return a quote from a recording instead of the simulated market."""
+    return replace(quote_at(price, **fields), source=SourceKind.REPLAY, run="a day")
+
+
+def test_an_order_never_fills_at_prices_of_another_source(venue):
+    own = ticket("own", price="98", price_run="SIMULATED")
+    free = ticket("free", price="98")
+    venue.send([own, free], now=NOW)
+    venue.accept_quote(other_prices("90", seconds=1))
+    reports = venue.take_reports()
+    assert [(each.client_order_id, each.kind) for each in reports] == [
+        ("own", ReportKind.EXPIRED),
+        ("free", ReportKind.TRADE),
+    ]
+    assert venue.open_orders(ACCOUNT) == []
+
+
+def test_an_order_that_arrives_after_its_prices_are_gone_ends_at_once(venue):
+    venue.accept_quote(other_prices("90", seconds=1))
+    venue.send([market_ticket("late", price_run="SIMULATED")], now=NOW)
+    (report,) = venue.take_reports()
+    assert (report.kind, report.cumulative_quantity) == (ReportKind.EXPIRED, 0)
+
+
+def test_an_order_put_back_after_a_restart_still_knows_its_prices(venue):
+    resting = RestingOrder(
+        ticket("own", price="98", price_run="SIMULATED"), "V1", Decimal(0), False, 0
+    )
+    venue.begin(2)
+    venue.restore([resting])
+    venue.accept_quote(other_prices("90"))
+    assert [each.kind for each in venue.take_reports()] == [ReportKind.EXPIRED]
+
+
 def test_only_a_smaller_quantity_keeps_the_place_in_time(deep):
     first, second = ticket("first", quantity="6"), ticket("second", quantity="6")
     deep.send([first, second], now=NOW)
