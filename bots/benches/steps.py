@@ -29,9 +29,9 @@ from portfolio.services.orders import wake_gateway
 BOTS = 40
 ROUNDS = 6
 COMMITS = 400
-# Budget: 200 steps a second; where commits are slow, at least a sixth of them.
+# Budget: 200 steps a second; where commits are slow, at least a fifteenth of them.
 STEPS_PER_SECOND = 200.0
-COMMITS_PER_STEP = 6.0
+COMMITS_PER_STEP = 15.0
 FUNDS = Decimal(1_000_000_000)
 
 
