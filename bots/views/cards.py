@@ -128,10 +128,11 @@ def figures_at(view: BotView, quote: Quote | None) -> GridFigures | None:
 
 def frozen_figures(values: Mapping[str, Any]) -> GridFigures:
     """Return the figures with which a bot ended, as they were stored then."""
-    numbers = {
+    told: dict[str, Any] = {
         name: Decimal(value) if isinstance(value, str) else value for name, value in values.items()
     }
-    return GridFigures(**{**numbers, "runtime": timedelta(seconds=values["runtime"])})
+    told["runtime"] = timedelta(seconds=values["runtime"])
+    return GridFigures(**told)
 
 
 def _words(view: BotView) -> str:

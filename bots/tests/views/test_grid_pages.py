@@ -1,16 +1,23 @@
 """Setting up a Spot Grid in the console, and what a person can do to a bot."""
 
+import dataclasses
 import html
 import json
 import re
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import redis
 
 from accounts.models import User
+from bots.domain.enums import BotStatus
+from bots.domain.spot_grid_figures import figures_of
 from bots.models import Bot, BotCommand
+from bots.selectors import bot_views
 from finbyte_site.tests.console import Stage
+from market.domain.formatting import plain
 from portfolio.models import Book, LedgerTransaction
 
 pytestmark = pytest.mark.django_db
@@ -182,3 +189,23 @@ def test_only_acts_that_the_state_allows_are_offered(stage: Stage) -> None:
     assert f"/console/bots/{bot.pk}/pause/" in page
     assert f"/console/bots/{bot.pk}/resume/" not in page
     assert stage.client.get(f"/console/bots/{bot.pk}/sell_my_house/").status_code == 404
+
+
+def test_a_finished_bot_shows_the_figures_it_ended_with(stage: Stage) -> None:
+    bot = stage.running_bot()
+    view = bot_views([bot])[0]
+    ended = figures_of(view.config, view.state, price=Decimal(300), now=stage.now)
+    bot.final_figures = {
+        field.name: _stored(getattr(ended, field.name)) for field in dataclasses.fields(ended)
+    }
+    bot.final_figures["total_pnl"] = "1234.5"
+    bot.status = BotStatus.STOPPED
+    bot.save()
+    assert "+Rs. 1,234.50" in stage.client.get("/console/bots/").content.decode()
+    assert "+Rs. 1,234.50" in stage.client.get(f"/console/bots/{bot.pk}/").content.decode()
+
+
+def _stored(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    return value.total_seconds() if isinstance(value, timedelta) else value
