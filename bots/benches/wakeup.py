@@ -104,7 +104,7 @@ def _template(now: datetime) -> tuple[Bot, Quote]:
     for number in range(INSTRUMENTS):
         instrument.pk = instrument.instrument_token = FIRST_TOKEN + number
         instrument.tradingsymbol = f"BENCH{number}"
-        instrument.save(force_insert=True)
+        instrument.save()
     return Bot.objects.get(pk=bot.pk), runner.quotes[_traded(bot)]
 
 
