@@ -9,14 +9,13 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import User
-from bots.domain.enums import BotStatus
 from bots.domain.strategy import Strategy, StrategyContext
 from bots.exceptions import BotNotFound
 from bots.models import Bot, BotCommand, BotEvent
 from bots.registry import strategy_of
-from market.domain.enums import FeeMode, OrderStatus
+from market.domain.enums import FeeMode
 from market.models import Instrument
-from portfolio.models import FeeSchedule, Order, Trade, VenueAccount
+from portfolio.models import FeeSchedule, Trade, VenueAccount
 
 ZERO = Decimal(0)
 TIMELINE_ROWS = 50
@@ -34,11 +33,6 @@ def bot_of(user: User, bot_id: int) -> Bot:
     if bot is None:
         raise BotNotFound(f"There is no bot {bot_id}.")
     return bot
-
-
-def bots_by_book(user: User, book_ids: Iterable[int]) -> dict[int, Bot]:
-    """Return the user's bots that own these books."""
-    return {bot.book_id: bot for bot in bots_for(user).filter(book_id__in=book_ids) if bot.book_id}
 
 
 def pending_commands(bots: Iterable[Bot]) -> dict[int, set[str]]:
@@ -160,16 +154,3 @@ def fills_of(bot: Bot, *, before: int | None = None, limit: int = TIMELINE_ROWS)
     if before is not None:
         trades = trades.filter(pk__lt=before)
     return list(trades.order_by("-pk")[:limit])
-
-
-def open_orders_of_bot(bot: Bot) -> list[Order]:
-    """Return the live orders of a bot, dearest first."""
-    live = [status for status in OrderStatus if status.is_live]
-    orders = Order.objects.filter(book=bot.book_id, book__isnull=False, status__in=live)
-    return list(orders.order_by("-price", "pk"))
-
-
-def running_count(user: User) -> int:
-    """Return how many bots of a user have not ended and have begun."""
-    idle = {BotStatus.DRAFT, BotStatus.VALIDATED, BotStatus.STOPPED, BotStatus.LIQUIDATED}
-    return Bot.objects.for_user(user).exclude(status__in=idle).count()

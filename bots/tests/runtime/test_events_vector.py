@@ -34,7 +34,7 @@ class Play:
     world: World
     venue: ScriptedVenue
     bot: object
-    reports: dict = field(default_factory=dict)
+    reports: dict[str, ExecutionReport] = field(default_factory=dict)
 
     @property
     def runner(self):
