@@ -183,10 +183,11 @@ def _start_grid(page: Page) -> int:
         page.get_by_label("Instrument", exact=True).select_option(plan.symbol)
     expect(page.locator("#chart canvas").first).to_be_visible()
     expect(page.get_by_label("Instrument", exact=True)).to_have_value(plan.symbol)
+    # What is suggested could be started as it stands.
+    expect(page.locator("#preview")).to_contain_text("ready to start")
     values = {"lower": plan.lower, "upper": plan.upper, "grids": GRIDS, "investment": INVESTMENT}
     for name, value in values.items():
         page.locator(f"#bot-form [name={name}]").fill(str(value))
-    expect(page.locator("#preview")).to_contain_text("ready to start")
     page.get_by_role("button", name="Review and start").click()
     page.get_by_role("button", name="Start on paper").click()
     page.wait_for_url("**/console/bots/*/", wait_until="domcontentloaded")

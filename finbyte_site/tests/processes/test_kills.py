@@ -17,19 +17,22 @@ BACK_WITHIN = 10.0
 # A machine that also runs the other half of the tests is slow; the measured times are printed.
 ALLOWANCE = 20.0
 LEAST_FILLS_PER_SECOND = 5.0
+# Small enough that what the simulated market shows is enough for the first purchase.
 PLANS = [
-    {"symbol": symbol, "step": step, "grids": 100, "investment": "2000000"}
-    for symbol, step in (
-        ("BINANCE:BTCUSDT", "4"),
-        ("BINANCE:BTCUSDT", "3"),
-        ("BINANCE:BTCUSDT", "2.5"),
-        ("BINANCE:ETHUSDT", "0.2"),
-        ("BINANCE:ETHUSDT", "0.15"),
-        ("BINANCE:SOLUSDT", "0.02"),
-        ("BINANCE:SOLUSDT", "0.01"),
-        ("NSE:RELIANCE", "0.15"),
-        ("NSE:INFY", "0.10"),
-        ("NSE:BHARTIARTL", "0.10"),
+    {"symbol": symbol, "step": step, "grids": 100, "investment": investment}
+    for symbol, step, investment in (
+        ("BINANCE:BTCUSDT", "4", "150000"),
+        ("BINANCE:BTCUSDT", "3", "150000"),
+        ("BINANCE:BTCUSDT", "2.5", "150000"),
+        ("BINANCE:BTCUSDT", "2", "150000"),
+        ("BINANCE:ETHUSDT", "0.2", "100000"),
+        ("BINANCE:ETHUSDT", "0.15", "100000"),
+        ("BINANCE:ETHUSDT", "0.12", "100000"),
+        ("BINANCE:SOLUSDT", "0.02", "80000"),
+        ("BINANCE:SOLUSDT", "0.01", "80000"),
+        ("NSE:RELIANCE", "0.15", "1000000"),
+        ("NSE:INFY", "0.10", "1000000"),
+        ("NSE:BHARTIARTL", "0.10", "1000000"),
     )
 ]
 
