@@ -70,7 +70,11 @@ function showConnection() {
   const { state, silentMs } = socketState();
   const isLost = state === "lost";
   const age = silentMs === null ? "" : agoText(silentMs / 1000);
-  const lightState = isLost ? "down" : state === "connecting" || silentMs > 10000 ? "stale" : "ok";
+  // A talking socket is not enough: prices can stand still behind it.
+  const quotes = [...document.querySelectorAll("[data-quote]")];
+  const isOld = quotes.length > 0 && quotes.every((element) => element.classList.contains("is-stale"));
+  const isQuiet = state === "connecting" || silentMs > 10000 || isOld;
+  const lightState = isLost ? "down" : isQuiet ? "stale" : "ok";
   light.dataset.state = lightState;
   const words = { ok: "Live prices", stale: "Waiting for prices", down: "Connection lost" }[lightState];
   light.parentElement.title = age ? `${words}, last heard ${age}` : words;
@@ -78,9 +82,7 @@ function showConnection() {
   banner.hidden = !isLost;
   if (isLost) document.getElementById("offline-age").textContent = age ? `Last heard ${age}.` : "";
   document.getElementById("main")?.classList.toggle("offline", isLost);
-  for (const element of document.querySelectorAll("[data-quote]")) {
-    element.classList.toggle("offline-stale", isLost);
-  }
+  for (const element of quotes) element.classList.toggle("offline-stale", isLost);
 }
 
 function isTyping(target) {
