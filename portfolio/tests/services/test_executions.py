@@ -81,7 +81,8 @@ def _i4_is_broken(broken):
 
 
 def kinds(order_id):
-    return list(OrderEvent.objects.filter(order=order_id).values_list("kind", flat=True))
+    events = OrderEvent.objects.filter(order=order_id).order_by("sequence")
+    return list(events.values_list("kind", flat=True))
 
 
 def test_a_partial_fill_then_the_rest(opened, book, now):
