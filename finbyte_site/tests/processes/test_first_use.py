@@ -144,6 +144,35 @@ def test_a_newcomer_starts_a_grid_sees_it_fill_and_stops_it(
     assert watched.faults == []
 
 
+def test_an_order_by_hand_is_changed_and_cancelled_in_its_row(
+    copy: RunningCopy, browser: Browser
+) -> None:
+    with _page(browser, copy.url) as watched:
+        page = watched.page
+        _sign_up(page, f"bob{time.monotonic_ns()}@example.com")
+        page.goto("/console/orders/")
+        page.evaluate("window.stillTheSamePage = true")
+        ticket = page.context.new_page()
+        ticket.goto("/console/markets/BINANCE/ETHUSDT/")
+        market = Decimal(ticket.locator("#ticket [name=price]").input_value())
+        low = (market * Decimal("0.95")).quantize(Decimal("0.01"))
+        ticket.locator("#ticket [name=quantity]").fill("0.5")
+        ticket.locator("#ticket [name=price]").fill(str(low))
+        ticket.locator("#ticket button[type=submit]").click()
+        row = page.locator("#order-body tr[data-order]")
+        expect(row).to_contain_text(f"{low:,}")
+        expect(row).to_contain_text("Open")
+        row.get_by_role("button", name="Change").click()
+        row.locator("[name=price]").fill(str(low - 1))
+        row.get_by_role("button", name="Save").click()
+        expect(row).to_contain_text(f"{low - 1:,}")
+        row.get_by_role("button", name="Cancel").click()
+        expect(row).to_contain_text("Cancelled")
+        expect(row.get_by_role("button", name="Cancel")).to_have_count(0)
+        assert page.evaluate("window.stillTheSamePage === true"), "the page was loaded again"
+    assert watched.faults == []
+
+
 @contextmanager
 def _page(browser: Browser, url: str) -> Iterator[Watched]:
     context = browser.new_context(base_url=url, viewport=WIDE, locale="en-IN")
