@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -54,6 +55,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
     values: dict[str, Any] = {
         "theme": theme if theme in THEMES else "",
         "zone": DEFAULT_ZONE,
+        "is_insecure": settings.INSECURE_LAN,
         "navigation": SimpleLazyObject(lambda: navigation(request.path)),
     }
     user = getattr(request, "user", None)

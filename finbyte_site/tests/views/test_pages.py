@@ -12,6 +12,8 @@ from portfolio.models import Order
 
 pytestmark = pytest.mark.django_db
 
+LOG_IN = "accounts:log-in"
+
 PAGES = [
     "/console/",
     "/console/panels/",
@@ -74,7 +76,7 @@ def test_strangers_are_sent_to_the_log_in(stage: Stage) -> None:
     for address in PAGES:
         response = Client().get(address)
         assert response.status_code == 302, address
-        assert response.headers["Location"].startswith(reverse("accounts:log-in")), address
+        assert response.headers["Location"].startswith(reverse(LOG_IN)), address
 
 
 def test_things_of_somebody_else_do_not_exist(stage: Stage, bob: User) -> None:
@@ -156,6 +158,18 @@ def test_nothing_is_at_unknown_addresses(stage: Stage) -> None:
 def test_the_root_leads_to_the_console() -> None:
     response = Client().get("/")
     assert (response.status_code, response.headers["Location"]) == (302, "/console/")
+
+
+def test_plain_http_beyond_this_machine_is_told_on_every_page(stage: Stage, settings) -> None:
+    told = "passwords travel in the open"
+    for is_insecure in (True, False):
+        settings.INSECURE_LAN = is_insecure
+        for client, address in ((stage.client, "/console/"), (Client(), reverse(LOG_IN))):
+            assert (told in client.get(address).content.decode()) is is_insecure
+
+
+def test_the_menu_leads_to_the_profile(stage: Stage) -> None:
+    assert f'href="{reverse("accounts:profile")}"' in stage.client.get("/console/").content.decode()
 
 
 def test_the_theme_is_kept_and_forgotten(stage: Stage) -> None:
