@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.request import urlopen
@@ -57,6 +58,12 @@ TOO_WIDE = """() => {
     .map((each) => `${each.tagName} ${each.className}: ${each.textContent.trim().slice(0, 40)}`)
     .slice(0, 5).concat("scrolls");
 }"""
+# Boxes narrower than their words: what stands beside them is written over.
+SPILLS = """() => [...document.querySelectorAll("main *")]
+  .filter((each) => each.clientWidth > 0 && each.scrollWidth > each.clientWidth + 1
+    && getComputedStyle(each).overflowX === "visible" && !each.closest("svg, #chart, .sr-only"))
+  .map((each) => `${each.tagName} ${each.className}: ${each.textContent.trim().slice(0, 40)}`)
+  .slice(0, 5)"""
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)"),
@@ -146,6 +153,9 @@ def furnish(user: User, client: redis.Redis) -> tuple[Stage, Bot]:
     trade_now(stage.book, stage.instrument, Side.SELL, quantity=45, price=264, now=stage.now)
     stage.orders(60)
     bot = stage.running_bot(name="A grid with a name of forty characters!!")
+    # Old enough for the longest words that tell when something was.
+    bot.events.filter(kind="created").update(at=stage.now - timedelta(days=2))
+    bot.events.filter(kind="start").update(at=stage.now - timedelta(minutes=59))
     put_price(client, stage.instrument, 262)
     put_price(client, make_instrument("BINANCE:BTCUSDT"), "65000.12")
     return stage, bot
@@ -191,6 +201,7 @@ def test_every_page(
         expect(page.locator("main h1").first).to_be_visible()
         page.wait_for_load_state("networkidle")
         assert not page.evaluate(TOO_WIDE), f"{path} is too wide: {page.evaluate(TOO_WIDE)}"
+        assert not page.evaluate(SPILLS), f"{path} spills: {page.evaluate(SPILLS)}"
         assert not watch.complaints, f"{path}: {watch.complaints}"
     context.close()
 
