@@ -25,8 +25,14 @@ from finbyte_site.embedded.redis import start_redis, stop_redis
 
 _PASSWORD = "only-in-this-test-session"  # noqa: S105 - a throw-away server on a private socket
 _SESSION = "FINBYTE_TEST_SESSION"
-# Nothing outlives the session, so nothing needs to reach the disk.
-_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Nothing outlives the session, so nothing needs to reach the disk. A vacuum of the superuser's
+# would stand in the way of the owner who drops a test's database.
+_NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
 
 
 def ensure_services() -> None:
