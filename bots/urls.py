@@ -9,6 +9,7 @@ urlpatterns = [
     path("", pages.bot_list, name="bot-list"),
     path("new/", create.bot_new, name="bot-new"),
     path("new/<str:kind>/", create.bot_create, name="bot-create"),
+    path("new/<str:kind>/suggestions/", create.bot_suggestions, name="bot-suggestions"),
     path("new/<str:kind>/preview/", create.bot_preview, name="bot-preview"),
     path("new/<str:kind>/review/", create.bot_review, name="bot-review"),
     path("<int:bot_id>/", pages.bot_detail, name="bot-detail"),

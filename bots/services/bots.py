@@ -107,6 +107,12 @@ def create_bot(
     return bot
 
 
+def keep_suggestion(bot: Bot, suggestion: Mapping[str, Any]) -> None:
+    """Keep what was suggested with the bot that follows it, to be held against what it makes."""
+    bot.derived = {**bot.derived, "suggestion": dict(suggestion)}
+    bot.save(update_fields=["derived"])
+
+
 def creation_context(
     account: VenueAccount, instrument: Instrument, *, quote: Quote | None, now: datetime
 ) -> StrategyContext:

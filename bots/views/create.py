@@ -21,8 +21,15 @@ from bots.domain.strategy import StrategyContext
 from bots.exceptions import BotsError, InvalidParameter
 from bots.registry import strategy_of
 from bots.runtime.hints import hint_bot
-from bots.services.bots import create_bot, creation_context, start_bot
-from bots.views.suggest import suggested_investment, suggestions_for
+from bots.services.bots import create_bot, creation_context, keep_suggestion, start_bot
+from bots.views.suggest import (
+    Advice,
+    advice_for,
+    first_values,
+    known_advice,
+    suggested_investment,
+    taken_offer,
+)
 from market.domain.formatting import plain
 from market.domain.ticks import Quote
 from market.exceptions import InstrumentNotFound
@@ -73,15 +80,36 @@ class GridDraft:
     account: VenueAccount | None
     quote: Quote | None
     values: dict[str, str]
-    free: Decimal | None = None
+    context: StrategyContext | None = None
     config: GridConfig | None = None
     preview: Preview | None = None
     errors: list[dict[str, str | None]] = field(default_factory=list)
+
+    @property
+    def free(self) -> Decimal | None:
+        """Return the money that can be invested."""
+        return self.context.free_balance if self.context else None
+
+    @property
+    def advice(self) -> Advice | None:
+        """Return what is suggested, where it has been computed already."""
+        if self.context is None:
+            return None
+        return known_advice(self.instrument, self.context, quote=self.quote)
 
 
 def _accounts(request: HttpRequest, instrument: Instrument) -> list[VenueAccount]:
     accounts = accounts_of(user_of(request)).filter(settlement_asset=instrument.quote_asset)
     return list(accounts)
+
+
+def _account(request: HttpRequest, instrument: Instrument) -> VenueAccount | None:
+    """Return the account that was chosen, else the first that trades the instrument."""
+    accounts = _accounts(request, instrument)
+    chosen = request.POST.get("venue_account") or request.GET.get("venue_account")
+    wanted = positive_int(chosen)
+    account = next((each for each in accounts if each.pk == wanted), None)
+    return account or next(iter(accounts), None)
 
 
 def _instrument(symbol: str) -> Instrument:
@@ -123,10 +151,7 @@ def draft_of(
     request: HttpRequest, kind: str, *, instrument: Instrument, values: dict[str, str]
 ) -> GridDraft:
     """Check what was typed and work out what it comes to; writes nothing."""
-    accounts = _accounts(request, instrument)
-    wanted = positive_int(request.POST.get("venue_account"))
-    account = next((each for each in accounts if each.pk == wanted), None)
-    account = account or next(iter(accounts), None)
+    account = _account(request, instrument)
     quote = read_quotes(connect(), [instrument.pk]).get(instrument.pk)
     if account is None:
         missing = InvalidParameter("Account is not connected", field="symbol", code="REQUIRED")
@@ -138,7 +163,7 @@ def draft_of(
         account,
         quote,
         values,
-        free=context.free_balance,
+        context=context,
         config=config,
         preview=preview(config, context) if config else None,
         errors=errors,
@@ -207,33 +232,53 @@ def bot_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def bot_create(request: HttpRequest, kind: str) -> HttpResponse:
     """Show the form with suggested values; a POST creates the bot and starts it."""
-    if kind not in STARTABLE_KINDS:
-        raise Http404(f"There is no bot kind {kind!r}.")
+    _check_kind(kind)
     if request.method == "POST":
         return _created(request, kind)
     symbol = request.GET.get("instrument", "")
     instrument = _instrument(symbol) if symbol else _first_instrument()
-    quote = read_quotes(connect(), [instrument.pk]).get(instrument.pk)
-    suggestions = suggestions_for(instrument, quote)
     values = {**DEFAULTS, "name": f"{instrument.display_name} grid"[:40]}
-    if suggestions:
-        values |= suggestions[0].values
+    empty = draft_of(request, kind, instrument=instrument, values=values)
+    offers = empty.advice.offers if empty.advice else ()
+    values |= offers[0].values if offers else first_values(instrument, empty.quote)
     draft = draft_of(request, kind, instrument=instrument, values=values)
     if draft.preview and draft.free:
         amount = suggested_investment(draft.preview.minimum_investment, free=draft.free)
         values["investment"] = plain(amount)
         draft = draft_of(request, kind, instrument=instrument, values=values)
-    page = preview_page(draft, kind) | {
-        "instruments": watched_instruments().filter(is_tradable=True),
-        "accounts": _accounts(request, instrument),
-        "suggestions": suggestions,
-    }
+    page = _form_page(request, kind, draft) | {"is_first": True}
     return render(request, "bots/create.html", page)
 
 
-def _posted(request: HttpRequest, kind: str) -> GridDraft:
+def _check_kind(kind: str) -> None:
     if kind not in STARTABLE_KINDS:
         raise Http404(f"There is no bot kind {kind!r}.")
+
+
+def _form_page(request: HttpRequest, kind: str, draft: GridDraft) -> dict[str, Any]:
+    return preview_page(draft, kind) | {
+        "instruments": watched_instruments().filter(is_tradable=True),
+        "accounts": _accounts(request, draft.instrument),
+        "advice": draft.advice,
+    }
+
+
+@login_required
+@require_GET
+def bot_suggestions(request: HttpRequest, kind: str) -> HttpResponse:
+    """Show the best grid of each profile; the first look within the hour computes them."""
+    _check_kind(kind)
+    instrument = _instrument(request.GET.get("instrument", ""))
+    draft = draft_of(request, kind, instrument=instrument, values={})
+    if draft.context is None:
+        advice = Advice((), f"You have no account in {instrument.quote_asset}.")
+    else:
+        advice = advice_for(instrument, draft.context, quote=draft.quote)
+    return render(request, "bots/_suggestions.html", {"advice": advice, "instrument": instrument})
+
+
+def _posted(request: HttpRequest, kind: str) -> GridDraft:
+    _check_kind(kind)
     instrument = _instrument(request.POST.get("symbol", ""))
     values = typed_values(request.POST.dict(), zone=user_of(request).time_zone)
     return draft_of(request, kind, instrument=instrument, values=values)
@@ -276,6 +321,9 @@ def _created(request: HttpRequest, kind: str) -> HttpResponse:
                 quote=draft.quote,
                 now=now,
             )
+            taken = taken_offer(draft.advice, draft.config) if draft.config else None
+            if taken is not None:
+                keep_suggestion(bot, taken)
             start_bot(user, bot.pk, quote=draft.quote, now=now, hint=hint_bot)
     except InvalidParameter as error:
         draft.errors.append(error_values(error))
@@ -288,9 +336,5 @@ def _created(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 def _form_again(request: HttpRequest, kind: str, draft: GridDraft) -> HttpResponse:
-    page = preview_page(draft, kind) | {
-        "instruments": watched_instruments().filter(is_tradable=True),
-        "accounts": _accounts(request, draft.instrument),
-        "suggestions": suggestions_for(draft.instrument, draft.quote),
-    }
+    page = _form_page(request, kind, draft)
     return render(request, "bots/create.html", page, status=INVALID)

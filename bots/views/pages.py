@@ -14,6 +14,7 @@ from bots.models import Bot
 from bots.selectors import BotView, bot_of, bot_views, fills_of, timeline
 from bots.views.acts import acts_of
 from bots.views.cards import bot_cards, card_of, ladder_lines, ladder_rows
+from bots.views.suggest import suggested_words
 from market.domain.formatting import format_percent, format_price
 from market.streams import connect, read_quotes
 from market.views import CHART_SPANS
@@ -115,7 +116,10 @@ def parameters(view: BotView) -> list[tuple[str, str]]:
             return "off"
         return format_price(value, tick=spec.tick_size, asset=spec.quote_asset)
 
+    kept = view.bot.derived.get("suggestion")
+    suggested = [("Suggested", suggested_words(kept))] if kept else []
     return [
+        *suggested,
         ("Range", f"{price(config.lower)} to {price(config.upper)}"),
         ("Grids", f"{config.grids}, {_SPACINGS[config.spacing]}"),
         ("Start at", price(config.trigger_price)),

@@ -60,21 +60,50 @@ function read() {
   showLines(preview);
 }
 
-for (const button of form.querySelectorAll("[data-fill]")) {
-  button.addEventListener("click", () => {
-    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
-      if (form.elements[name]) form.elements[name].value = value;
-    }
-    form.dispatchEvent(new Event("input", { bubbles: true }));
-  });
+const suggestions = document.getElementById("suggestions");
+const shape = ["lower", "upper", "grids", "spacing"];
+
+function fill(button) {
+  for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+    if (form.elements[name]) form.elements[name].value = value;
+  }
+  form.elements.lower.dispatchEvent(new Event("input", { bubbles: true }));
 }
+
+function showChosen() {
+  for (const button of suggestions.querySelectorAll("[data-fill]")) {
+    const values = Object.entries(JSON.parse(button.dataset.fill));
+    const isChosen = values.every(([name, value]) => form.elements[name]?.value === value);
+    button.setAttribute("aria-pressed", String(isChosen));
+  }
+}
+
+// The first suggestion arrives after the form: it is taken over unless somebody was faster.
+function takeFirst() {
+  const first = suggestions.querySelector("[data-fill]");
+  if (!first || suggestions.dataset.first === undefined) return;
+  delete suggestions.dataset.first;
+  if (!shape.some((name) => touched.has(name))) fill(first);
+}
+
+suggestions.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-fill]");
+  if (button) fill(button);
+});
+form.addEventListener("input", showChosen);
 document.getElementById("instrument").addEventListener("change", (event) => {
   location.search = `?instrument=${encodeURIComponent(event.target.value)}`;
 });
-document.body.addEventListener("htmx:after:swap", read);
+document.body.addEventListener("htmx:after:swap", () => {
+  read();
+  takeFirst();
+  showChosen();
+});
 onQuote((quote) => {
   if (quote.i === token) live.quote(quote);
 });
 await live.load("15minute");
 live.parts.chart.timeScale().fitContent();
 read();
+takeFirst();
+showChosen();
