@@ -35,6 +35,9 @@ from market.streams import (
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.5
+# Rounds keep to half-second slots while prices come as regularly: counting each half second from
+# the last round would fall behind a feed of the same pace, up to half a second for every price.
+SLOT_SLACK_SECONDS = 0.1
 # Ticks of one feed pass arrive in several messages: they go out together.
 GATHER_SECONDS = 0.005
 STALE_CHECK_SECONDS = 1.0
@@ -283,14 +286,16 @@ class Hub:
                 ticker.is_stale = ticker.is_too_old(now)
 
     async def _flush_rounds(self) -> None:
-        """Send what has changed: at once, but never two rounds within half a second."""
+        """Send what has changed: at once, but only one round in every half-second slot."""
+        time = asyncio.get_running_loop().time
+        due = 0.0
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(max(due - time(), GATHER_SECONDS))
             self._arrived.clear()
-            started = asyncio.get_running_loop().time()
+            is_regular = time() - due < SLOT_SLACK_SECONDS
+            due = (due if is_regular else time()) + FLUSH_SECONDS
             await self.flush()
-            await asyncio.sleep(FLUSH_SECONDS - (asyncio.get_running_loop().time() - started))
 
     async def flush(self) -> None:
         """Send one frame to every socket that watches something that changed or is owed some."""

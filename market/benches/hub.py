@@ -223,7 +223,7 @@ async def compare(*, sockets: int, instruments: int, seconds: float) -> list[Mea
     """Measure the hub, then the bare broadcast with frames of the same size."""
     tokens = list(range(FIRST_TOKEN, FIRST_TOKEN + instruments))
     port = _free_port()
-    factory = "market.benches.hub_server:application"
+    factory = "market.benches._hub_server:application"
     daphne = [sys.executable, "-m", "daphne", "-v", "0", "-b", HOST, "-p", str(port), factory]
     hub = await _measure(
         "FinByte hub on Daphne", daphne, port=port, sockets=sockets, tokens=tokens, seconds=seconds
