@@ -167,7 +167,7 @@ def _add_investment(turn: Turn, event: Command) -> None:
         turn.note(
             "add_investment",
             f"{plain(amount)} added; the ladder is computed anew at {plain(event.price)}",
-            {"amount": plain(amount)},
+            {"amount": plain(amount), "price": plain(event.price)},
         )
         cancel_all(turn)
 

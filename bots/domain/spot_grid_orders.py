@@ -111,7 +111,12 @@ def _wait_for_cover(turn: Turn, rung: Rung) -> None:
     turn.note(
         "waiting_for_cover",
         f"{rung.side} at {plain(turn.levels[rung.level])} waits until it is covered",
-        {"level": str(rung.level), "remaining": plain(rung.remaining)},
+        {
+            "level": str(rung.level),
+            "side": rung.side.value,
+            "price": plain(turn.levels[rung.level]),
+            "remaining": plain(rung.remaining),
+        },
     )
 
 

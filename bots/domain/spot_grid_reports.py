@@ -124,7 +124,7 @@ def _fill_rung(turn: Turn, rung: Rung, event: OrderFilled) -> None:
         order=order,
     )
     if order.executed >= order.quantity:
-        _queue_note(turn, order)
+        _queue_note(turn, rung, order=order)
         complete_cycle(turn, replace(rung, order=None), ref=order.ref)
         return
     turn.state.rungs[rung.level] = rung
@@ -132,18 +132,29 @@ def _fill_rung(turn: Turn, rung: Rung, event: OrderFilled) -> None:
     turn.note(
         "partial_noted",
         f"{order.ref}: {plain(event.quantity)} executed, {plain(remaining)} remaining",
-        {"slot_ref": order.ref, "remaining": plain(remaining)},
+        {
+            "slot_ref": order.ref,
+            "side": rung.side.value,
+            "price": plain(turn.levels[rung.level]),
+            "filled": plain(order.executed),
+            "quantity": plain(order.quantity),
+            "remaining": plain(remaining),
+        },
     )
     if order.final is not None and order.executed >= order.final:
         _close_ended(turn, rung, order=order)
 
 
-def _queue_note(turn: Turn, order: LiveOrder) -> None:
+def _queue_note(turn: Turn, rung: Rung, *, order: LiveOrder) -> None:
     if turn.state.status is BotStatus.PAUSED:
         turn.note(
             "queued_while_paused",
             f"{order.ref} is complete; its counter-order waits for the resume",
-            {"slot_ref": order.ref},
+            {
+                "slot_ref": order.ref,
+                "side": rung.side.value,
+                "price": plain(turn.levels[rung.level]),
+            },
         )
 
 
@@ -165,7 +176,7 @@ def complete_cycle(turn: Turn, rung: Rung, *, ref: str) -> None:
     if rung.remaining > 0:
         key = _carry_key(rung.level, rung.side)
         state.carries[key] = state.carries.get(key, ZERO) + rung.remaining
-    wanted = _bought(turn, rung, ref=ref) if rung.side is Side.BUY else _sold(turn, rung)
+    wanted = _bought(turn, rung, ref=ref) if rung.side is Side.BUY else _sold(turn, rung, ref=ref)
     waiting = state.parked.pop(rung.level, None)
     if waiting is not None:
         state.rungs[rung.level] = Rung(rung.level, waiting.side, waiting.wanted)
@@ -186,7 +197,7 @@ def _bought(turn: Turn, rung: Rung, *, ref: str) -> Decimal:
     return turn.rules.received_lots(rung.executed)
 
 
-def _sold(turn: Turn, rung: Rung) -> Decimal:
+def _sold(turn: Turn, rung: Rung, *, ref: str) -> Decimal:
     state = turn.state
     state.empty_level += 1
     lot = state.lots.pop(rung.level - 1, None)
@@ -198,7 +209,14 @@ def _sold(turn: Turn, rung: Rung) -> Decimal:
         turn.note(
             "pair",
             f"Pair {plain(low)} to {plain(high)} made {plain(profit)}",
-            {"profit": plain(profit), "pair_with": lot.ref, "level": str(rung.level)},
+            {
+                "profit": plain(profit),
+                "slot_ref": ref,
+                "pair_with": lot.ref,
+                "level": str(rung.level),
+                "low": plain(low),
+                "high": plain(high),
+            },
         )
     return state.quantity
 
@@ -212,7 +230,7 @@ def _ask_for(turn: Turn, *, level: int, side: Side, wanted: Decimal) -> None:
         turn.note(
             "parked",
             f"{side} at {plain(turn.levels[level])} waits for the order in its slot",
-            {"level": str(level)},
+            {"level": str(level), "side": side.value, "price": plain(turn.levels[level])},
         )
         return
     state.rungs[level] = Rung(level, side, wanted)
@@ -304,5 +322,10 @@ def _fill_late(turn: Turn, event: OrderFilled) -> None:
     turn.note(
         "late_fill",
         f"{event.slot_ref}: {plain(event.quantity)} executed after it had ended",
-        {"slot_ref": event.slot_ref, "quantity": plain(event.quantity)},
+        {
+            "slot_ref": event.slot_ref,
+            "side": late.side.value,
+            "quantity": plain(event.quantity),
+            "price": plain(event.price),
+        },
     )

@@ -190,7 +190,8 @@ def start_bot(user: User, bot_id: int, *, quote: Quote | None, now: datetime, hi
         bot.price_run = quote.price_run
         bot.save(update_fields=["book", "status", "updated_at", "next_due_at", "price_run"])
         money = f"{plain(bot.investment)} {manual.quote_asset}"
-        _tell(bot, "start", f"Started with {money} from Manual", now=now)
+        said = {"amount": plain(bot.investment), "book": manual.name}
+        _tell(bot, "start", f"Started with {money} from Manual", now=now, said=said)
         transaction.on_commit(lambda: hint(bot.pk))
     return bot
 
@@ -310,6 +311,7 @@ def store_command(
     """Write a command and its line on the timeline."""
     BotCommand.objects.create(bot=bot, kind=kind, created_at=now, **(terms or {}))
     said = {name: str(value) for name, value in (terms or {}).items() if value}
+    said["command"] = kind.value
     message = f"{kind.replace('_', ' ').capitalize()} asked for"
     _tell(bot, "asked", message, now=now, said=said)
 

@@ -47,6 +47,7 @@ def pause_strayed(*, now: datetime) -> list[int]:
                 step_no=steps[each],
                 kind="asked",
                 message=f"Pausing: prices come from {name} now",
+                data={"command": CommandKind.PAUSE.value, "source": name},
                 at=now,
             )
             for each, name in strayed.items()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bots.domain.enums import BotStatus
+from bots.domain.event_words import reason_words
 from bots.domain.spot_grid_config import GridConfig
 from bots.domain.spot_grid_figures import GridFigures, card_words, figures_of
 from bots.domain.spot_grid_plan import levels_of
@@ -136,7 +137,8 @@ def frozen_figures(values: Mapping[str, Any]) -> GridFigures:
 
 
 def _words(view: BotView) -> str:
-    told = view.bot.status_message
+    bot = view.bot
+    told = reason_words(bot.status_message, code=bot.status_code, spec=bot.instrument.spec)
     if not told and view.state is not None:
         told = card_words(view.config, view.state)
     return told or _WORDS.get(BotStatus(view.bot.status), "")

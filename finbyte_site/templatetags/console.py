@@ -11,6 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from bots.domain.enums import BotStatus
+from bots.domain.event_words import event_words as domain_words
+from bots.models import BotEvent
 from bots.registry import strategy_of
 from market.domain import formatting
 from market.domain.enums import Interval, OrderStatus, SourceKind
@@ -256,6 +258,13 @@ def is_live(status: str) -> bool:
 def order_event_words(kind: str) -> str:
     """Say what happened to an order."""
     return _sentence(kind)
+
+
+@register.filter
+def bot_event_words(event: BotEvent) -> str:
+    """Write a line of a bot's timeline."""
+    spec = event.bot.instrument.spec
+    return domain_words(event.kind, event.message, data=event.data, spec=spec)
 
 
 @register.filter

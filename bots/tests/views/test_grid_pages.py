@@ -209,3 +209,19 @@ def _stored(value: object) -> object:
     if isinstance(value, Decimal):
         return plain(value)
     return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def test_the_timeline_speaks_plain_words_with_money_written_out(stage: Stage) -> None:
+    bot = stage.running_bot()
+    bot.events.create(
+        step_no=3,
+        kind="pair",
+        message="Pair 251.6 to 252.1 made 9.67785",
+        data={"profit": "9.67785", "low": "251.6", "high": "252.1", "pair_with": "b1-10-B-11"},
+        at=stage.now,
+    )
+    for address in (f"/console/bots/{bot.pk}/", f"/console/bots/{bot.pk}/timeline/", "/console/"):
+        page = stage.client.get(address).content.decode()
+        assert "Bought at 251.60, sold at 252.10: +Rs. 9.68" in page
+        assert "Started with Rs. 50,000.00 from " in page
+        assert "b1-10-B-11" not in page
