@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from market.domain.enums import OrderType, Side, TimeInForce
+from portfolio.services.order_changes import OrderChange
 
 MAX_DIGITS, DECIMAL_PLACES = 28, 12
 
@@ -64,11 +65,14 @@ class OrderChangeForm(forms.Form):
 
     def changes(
         self, *, quantity: Decimal, price: Decimal | None, trigger: Decimal | None
-    ) -> dict[str, Decimal]:
-        """Return only what differs from the order's present terms."""
-        present = {"quantity": quantity, "price": price, "trigger_price": trigger}
-        return {
-            field: value
-            for field, value in self.cleaned_data.items()
-            if value is not None and present[field] is not None and value != present[field]
-        }
+    ) -> OrderChange:
+        """Return what differs from the order's present terms; None where nothing does."""
+        return OrderChange(
+            quantity=self._changed("quantity", quantity),
+            price=self._changed("price", price),
+            trigger_price=self._changed("trigger_price", trigger),
+        )
+
+    def _changed(self, field: str, present: Decimal | None) -> Decimal | None:
+        value: Decimal | None = self.cleaned_data[field]
+        return None if present is None or value == present else value

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from market.domain.calendars import is_open
 from market.domain.enums import OrderType, Product, Side
+from market.domain.formatting import format_price, plain
 from market.domain.instruments import InstrumentSpec, to_step
 from market.domain.ticks import Quote
 
@@ -142,16 +143,46 @@ def _shape_defect(draft: Draft) -> Defect | None:
 
 
 def _stop_defect(draft: Draft) -> Defect | None:
-    """Refuse a stop whose limit lies on the wrong side of its trigger: it could never trade."""
-    if draft.order_type is not OrderType.SL or not draft.price or not draft.trigger_price:
+    """Refuse a stop whose worst price lies on the wrong side of its trigger: it cannot trade."""
+    trigger, worst = draft.trigger_price, draft.worst_price
+    if not trigger or not worst:
         return None
-    if draft.side is Side.BUY and draft.price < draft.trigger_price:
-        message = f"The limit of a stop buy must not be below its trigger {draft.trigger_price}"
-        return Defect("price", "ORDER", message, minimum=draft.trigger_price)
-    if draft.side is Side.SELL and draft.price > draft.trigger_price:
-        message = f"The limit of a stop sell must not be above its trigger {draft.trigger_price}"
-        return Defect("price", "ORDER", message, maximum=draft.trigger_price)
-    return None
+    buys = draft.side is Side.BUY
+    if worst >= trigger if buys else worst <= trigger:
+        return None
+    side = "below" if buys else "above"
+    if draft.price is not None:
+        words = f"The limit of a stop {draft.side.lower()} must not be {side} its trigger"
+        field, value, is_least = "price", trigger, buys
+    else:
+        words = f"The worst price of this stop {draft.side.lower()} is {side} its trigger:"
+        field, value, is_least = "trigger_price", worst, not buys
+    limits = {"minimum": value} if is_least else {"maximum": value}
+    return Defect(field, "ORDER", f"{words} {plain(value)}", **limits)
+
+
+def reached_trigger(draft: Draft, quote: Quote | None, *, now: datetime) -> Defect | None:
+    """Refuse a stop that the market has reached already: it would trade at once, or be lost.
+
+    An old price is no reason of its own: policy denies on it.
+    """
+    trigger, spec = draft.trigger_price, draft.instrument
+    if trigger is None or quote is None:
+        return None
+    if not quote.is_fresh(now=now, limit=spec.freshness_limit):
+        return None
+    buys, market = draft.side is Side.BUY, quote.last_price
+    if trigger > market if buys else trigger < market:
+        return None
+    side = "above" if buys else "below"
+    price = format_price(market, tick=spec.tick_size, asset=spec.quote_asset)
+    message = f"Trigger price must be {side} the market price {price} for a {draft.side.lower()}"
+    rounding = ROUND_FLOOR if buys else ROUND_CEILING
+    nearest = to_step(market, step=spec.tick_size, rounding=rounding)
+    limits = (
+        {"minimum": nearest + spec.tick_size} if buys else {"maximum": nearest - spec.tick_size}
+    )
+    return Defect("trigger_price", "ORDER", f"{message} stop", **limits)
 
 
 def _quantity_defect(draft: Draft) -> Defect | None:

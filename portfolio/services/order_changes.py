@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
 from market.domain.enums import OrderStatus, Product
+from market.domain.ticks import Quote
 from market.models import Instrument
 from portfolio.domain.order_state import AT_VENUE, IN_FLIGHT, EventKind
-from portfolio.domain.risk import Draft, find_defect
+from portfolio.domain.risk import Defect, Draft, find_defect, reached_trigger
 from portfolio.exceptions import InvalidOrder, OrderNotChangeable, OrderNotFound
 from portfolio.models import Book, Order
 from portfolio.services.changes import Changes
@@ -104,6 +106,14 @@ def _cancel_one(changes: Changes, order: LockedOrder, *, now: datetime) -> bool:
     return True
 
 
+class OrderChange(TypedDict, total=False):
+    """What somebody wants an order to be; what is left out or None stays as it is."""
+
+    quantity: Decimal | None
+    price: Decimal | None
+    trigger_price: Decimal | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Terms:
     """What an order is to be after a change; `quantity` counts what has traded."""
@@ -117,41 +127,41 @@ def modify_order(
     owner: Owner,
     order_id: int,
     *,
-    quantity: Decimal | None = None,
-    price: Decimal | None = None,
-    trigger_price: Decimal | None = None,
+    quote: Quote | None = None,
     now: datetime,
     enqueue: Callable[[], None],
+    **wanted: Unpack[OrderChange],
 ) -> PlacedOrder:
     """Change an order: at once where it was not sent, else by asking the venue.
 
-    What the change costs more is held now. Raises `OrderNotFound`, `OrderNotChangeable`,
+    What the change costs more is held now; with a `quote` a trigger that the market has reached
+    is refused. Raises `OrderNotFound`, `OrderNotChangeable`,
     `InvalidOrder` or `InsufficientFunds`.
     """
-    asked = {"quantity": quantity, "price": price, "trigger_price": trigger_price}
     with transaction.atomic():
         row = _orders_of(owner).filter(pk=order_id).values_list("book_id", flat=True).first()
         if row is None:
             raise OrderNotFound(f"There is no order {order_id}")
         books = lock_books([row], now=now)
         order = lock_orders([order_id])[0]
-        wanted = _wanted(order, asked)
-        _refuse_change(order, wanted)
+        terms = _wanted(order, wanted)
+        _refuse_change(order, terms, quote=quote, now=now)
         changes = Changes(books, assets={order.hold_asset})
-        _modify(changes, order, wanted, now=now)
+        _modify(changes, order, terms, now=now)
         changes.save(now=now)
         if order.status is OrderStatus.MODIFY_PENDING:
             transaction.on_commit(enqueue)
     return _placed(order)
 
 
-def _wanted(order: LockedOrder, asked: Mapping[str, Decimal | None]) -> _Terms:
+def _wanted(order: LockedOrder, change: OrderChange) -> _Terms:
     """Return the terms after the change, and refuse what the order type does not have."""
+    asked: Mapping[str, Any] = change
     for field, old in (("price", order.price), ("trigger_price", order.trigger_price)):
-        if old is None and asked[field] is not None:
+        if old is None and asked.get(field) is not None:
             message = f"A {order.order_type} order has no {field.replace('_', ' ')}"
             raise InvalidOrder(message, field=field, code="NOT_ALLOWED")
-    quantity, price, trigger = (asked[name] for name in ("quantity", "price", "trigger_price"))
+    quantity, price, trigger = (asked.get(name) for name in ("quantity", "price", "trigger_price"))
     return _Terms(
         quantity=order.quantity if quantity is None else quantity,
         price=order.price if price is None else price,
@@ -159,7 +169,9 @@ def _wanted(order: LockedOrder, asked: Mapping[str, Decimal | None]) -> _Terms:
     )
 
 
-def _refuse_change(order: LockedOrder, wanted: _Terms) -> None:
+def _refuse_change(
+    order: LockedOrder, wanted: _Terms, *, quote: Quote | None, now: datetime
+) -> None:
     if order.status not in _RESTING | {OrderStatus.READY}:
         raise OrderNotChangeable(f"Order {order.id} is {order.status} and cannot be changed now")
     draft = Draft(
@@ -173,19 +185,26 @@ def _refuse_change(order: LockedOrder, wanted: _Terms) -> None:
         protection_price=None if wanted.price is not None else order.protection_price,
     )
     defect = find_defect(draft)
+    if defect is None and wanted.trigger_price != order.trigger_price:
+        defect = reached_trigger(draft, quote, now=now)
     if defect is not None:
-        raise InvalidOrder(
-            defect.message,
-            field=defect.field,
-            code=defect.code,
-            minimum=defect.minimum,
-            maximum=defect.maximum,
-        )
+        raise refusal_of(defect)
     if wanted.quantity <= order.filled_quantity:
         message = f"Quantity must be above the {plain(order.filled_quantity)} that have traded"
         raise InvalidOrder(
             message, field="quantity", code="BELOW_MIN", minimum=order.filled_quantity
         )
+
+
+def refusal_of(defect: Defect) -> InvalidOrder:
+    """Return what a caller gets for a request that is wrong in itself."""
+    return InvalidOrder(
+        defect.message,
+        field=defect.field,
+        code=defect.code,
+        minimum=defect.minimum,
+        maximum=defect.maximum,
+    )
 
 
 def _modify(changes: Changes, order: LockedOrder, wanted: _Terms, *, now: datetime) -> None:

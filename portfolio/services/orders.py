@@ -29,7 +29,7 @@ from market.domain.ticks import Quote
 from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import AccountKind, PostingKind, hold_for, moved
 from portfolio.domain.order_state import EventKind
-from portfolio.domain.risk import Denial, Draft, find_defect, protection_of
+from portfolio.domain.risk import Denial, Draft, find_defect, protection_of, reached_trigger
 from portfolio.exceptions import InvalidOrder
 from portfolio.services.changes import Changes
 from portfolio.services.ledger import plain
@@ -39,6 +39,7 @@ from portfolio.services.order_changes import (
     cancel_order,
     cancel_slots,
     modify_order,
+    refusal_of,
 )
 from portfolio.services.placed import PlacedOrder, remember_key, stored_orders
 from portfolio.services.risk import RiskGate
@@ -135,7 +136,8 @@ def place_orders(
     fresh = [index for index in range(len(requests)) if index not in stored]
     drafts = {index: _draft(requests[index], quotes=quotes) for index in fresh}
     for index in fresh:
-        _refuse_defect(drafts[index], book)
+        quote = quotes.get(requests[index].instrument.instrument_token)
+        _refuse_defect(drafts[index], book, quote=quote, now=now)
     if fresh:
         stored |= _place(book, requests, drafts=drafts, quotes=quotes, now=now)
         if any(stored[index].status is OrderStatus.READY for index in fresh):
@@ -176,21 +178,15 @@ def _draft(request: OrderRequest, *, quotes: Mapping[int, Quote]) -> Draft:
     )
 
 
-def _refuse_defect(draft: Draft, book: LockedBook) -> None:
+def _refuse_defect(draft: Draft, book: LockedBook, *, quote: Quote | None, now: datetime) -> None:
     if draft.instrument.quote_asset != book.quote_asset:
         message = f"{draft.instrument.symbol} trades in {draft.instrument.quote_asset}"
         raise InvalidOrder(
             f"{message}, this book in {book.quote_asset}", field="instrument", code="NOT_OFFERED"
         )
-    defect = find_defect(draft)
+    defect = find_defect(draft) or reached_trigger(draft, quote, now=now)
     if defect is not None:
-        raise InvalidOrder(
-            defect.message,
-            field=defect.field,
-            code=defect.code,
-            minimum=defect.minimum,
-            maximum=defect.maximum,
-        )
+        raise refusal_of(defect)
 
 
 def _place(

@@ -129,7 +129,12 @@ def order_modify(request: HttpRequest, order_id: int) -> HttpResponse:
     try:
         with transaction.atomic(durable=True):
             modify_order(
-                user_of(request), order.pk, now=timezone.now(), enqueue=wake_gateway, **changes
+                user_of(request),
+                order.pk,
+                quote=newest_quote(order.instrument),
+                now=timezone.now(),
+                enqueue=wake_gateway,
+                **changes,
             )
     except (InvalidOrder, InsufficientFunds, OrderNotChangeable) as error:
         field = getattr(error, "field", None)

@@ -25,6 +25,7 @@ from portfolio.domain.risk import (
     find_defect,
     find_denial,
     protection_of,
+    reached_trigger,
 )
 
 D = Decimal
@@ -175,3 +176,43 @@ def test_market_orders_are_protected_by_five_percent_on_the_tick():
     assert protection_of(replace(market, protection_price=D(265)), QUOTE) == 265
     odd = replace(QUOTE, last_price=D("260.05"))
     assert protection_of(market, odd) == D("273.1")
+
+
+STOP = {"order_type": OrderType.SL_M, "price": None}
+
+
+@pytest.mark.parametrize(
+    ("side", "trigger", "words", "limits"),
+    [
+        (Side.BUY, D("260.05"), None, None),
+        (Side.BUY, D(260), "above the market price 260.00 for a buy stop", (D("260.05"), None)),
+        (Side.BUY, D(250), "above the market price 260.00 for a buy stop", (D("260.05"), None)),
+        (Side.SELL, D("259.95"), None, None),
+        (Side.SELL, D(260), "below the market price 260.00 for a sell stop", (None, D("259.95"))),
+    ],
+)
+def test_a_stop_that_the_market_has_reached_is_refused(side, trigger, words, limits):
+    found = reached_trigger(draft(side, trigger_price=trigger, **STOP), QUOTE, now=NOW)
+    if words is None:
+        assert found is None
+        return
+    assert (found.field, found.code) == ("trigger_price", "ORDER")
+    assert found.message == f"Trigger price must be {words}"
+    assert (found.minimum, found.maximum) == limits
+
+
+def test_a_stop_is_not_held_against_an_old_price():
+    stop = draft(trigger_price=D(250), **STOP)
+    old = replace(QUOTE, received_at=NOW - timedelta(seconds=11))
+    assert reached_trigger(stop, old, now=NOW) is None
+    assert reached_trigger(stop, None, now=NOW) is None
+
+
+def test_a_stop_may_always_trade_at_its_trigger():
+    # Its worst price starts from the trigger, wherever the market is when it is placed.
+    buy = draft(trigger_price=D(280), **STOP)
+    assert protection_of(buy, QUOTE) == 294
+    assert protection_of(replace(buy, side=Side.SELL, trigger_price=D(240)), QUOTE) == 228
+    beyond = find_defect(replace(buy, trigger_price=D("294.05"), protection_price=D(294)))
+    assert (beyond.field, beyond.code, beyond.maximum) == ("trigger_price", "ORDER", D(294))
+    assert find_defect(replace(buy, protection_price=D(294))) is None

@@ -22,6 +22,7 @@ from portfolio.tests.factories import (
     make_account,
     make_book,
     make_instrument,
+    make_quote,
     make_request,
     no_hint,
     number,
@@ -183,3 +184,19 @@ def test_a_sell_can_be_changed_too(book, alice, ongc, now):
     placed = place(book, make_request(ongc, Side.SELL, quantity=4), last=260, now=now)[0]
     modify_order(alice, placed.order_id, quantity=number(9), now=now, enqueue=no_hint)
     assert balances(book)["HELD", "NSE:ONGC"] == 9
+
+
+@pytest.mark.parametrize("trigger", [260, "283.55"])
+def test_a_stop_cannot_be_moved_to_where_it_would_be_lost(book, alice, ongc, now, trigger):
+    # Reached already, or beyond the worst price that its hold was made for.
+    request = make_request(ongc, price=None, trigger=270, quantity=10)
+    stop = place(book, request, last=260, now=now)[0].order_id
+    quote = make_quote(ongc, 260, now=now)
+    change = {"quote": quote, "now": now, "enqueue": no_hint}
+    with pytest.raises(InvalidOrder) as caught:
+        modify_order(alice, stop, trigger_price=number(trigger), **change)
+    assert (caught.value.field, caught.value.code) == ("trigger_price", "ORDER")
+    modify_order(alice, stop, trigger_price=number("260.05"), **change)
+    # What does not move the trigger is free of where the market went.
+    late = {**change, "quote": make_quote(ongc, 275, now=now)}
+    modify_order(alice, stop, quantity=number(9), **late)

@@ -283,3 +283,11 @@ def test_stops_need_a_trigger_and_hold_their_worst_price(book, ongc, now):
     assert request.order_type is OrderType.SL_M
     place(book, request, last=260, now=now)
     assert Order.objects.get().protection_price == number("283.5")
+
+
+def test_a_stop_that_is_reached_already_is_refused_with_nothing_written(book, ongc, now):
+    with pytest.raises(InvalidOrder, match=r"above the market price 260\.00") as caught:
+        place(book, make_request(ongc, price=None, trigger=255, quantity=10), last=260, now=now)
+    assert (caught.value.field, caught.value.code) == ("trigger_price", "ORDER")
+    assert caught.value.minimum == number("260.05")
+    assert not Order.objects.exists()
