@@ -28,7 +28,10 @@ def read_runtime(layout: Layout) -> dict[str, str]:
 
 
 def complete_runtime(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the values with those that are missing made; what the environment gives stays out."""
+    """Return the values with those that are missing made; nothing is made that the environment gives.
+
+    What was kept stays kept: the environment only wins over it for one run.
+    """
     made = {
         "SECRET_KEY": lambda: secrets.token_urlsafe(48),
         "FIELD_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -37,9 +40,7 @@ def complete_runtime(values: Mapping[str, str]) -> dict[str, str]:
     }
     result = dict(values)
     for name, make in made.items():
-        if os.environ.get(name):
-            result.pop(name, None)
-        elif not result.get(name):
+        if not result.get(name) and not os.environ.get(name):
             result[name] = make()
     return result
 

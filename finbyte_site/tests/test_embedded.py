@@ -300,5 +300,9 @@ def test_values_made_on_the_first_run_stay(ground, monkeypatch):
     assert {"SECRET_KEY", "FIELD_KEYS", "DEMO_PASSWORD", "STAFF_PASSWORD"} < set(first)
     assert len(first["DEMO_PASSWORD"]) >= 12
     monkeypatch.setenv("SECRET_KEY", "given")
-    assert "SECRET_KEY" not in complete_runtime(first)
+    monkeypatch.setenv("FIELD_KEYS", "given")
+    # One run with its own values must not lose those that stored secrets were written with.
+    assert complete_runtime(first) == first
+    assert "SECRET_KEY" not in complete_runtime({})
+    assert "FIELD_KEYS" not in complete_runtime({})
     shutil.rmtree(layout.run)
