@@ -61,9 +61,17 @@ def copy():
     ground = Path(tempfile.mkdtemp(prefix="fbt-copy-"))
     ground.chmod(0o755)
     copy = RunningCopy(ground / "var")
-    copy.start()
-    yield copy
-    # Ctrl-C in its terminal: everything ends, nothing stays behind.
+    try:
+        copy.start()
+        yield copy
+        _ends_cleanly(copy)
+    finally:
+        copy.stop()
+        shutil.rmtree(ground, ignore_errors=True)
+
+
+def _ends_cleanly(copy):
+    """Press Ctrl-C in the copy's terminal: everything ends, nothing stays behind."""
     # A process that a test has just killed may still be on its way back.
     assert wait_for(lambda: len(everything_of(copy)) >= LEAST_PROCESSES, seconds=20)
     processes = everything_of(copy)
@@ -74,7 +82,6 @@ def copy():
     stopped = launcher(copy, "stop")
     assert (stopped.returncode, stopped.stdout) == (0, "FinByte is not running.\n")
     assert not run_folder(copy.var).exists()
-    shutil.rmtree(ground)
 
 
 def test_every_part_is_named_with_its_age(copy):
