@@ -6,20 +6,35 @@ from typing import Any
 from django import forms
 
 from market.domain.enums import OrderType, Side, TimeInForce
+from market.domain.typed_numbers import typed_number
 from portfolio.services.order_changes import OrderChange
 
 MAX_DIGITS, DECIMAL_PLACES = 28, 12
 
 
-def _number(label: str, *, required: bool) -> forms.DecimalField:
-    return forms.DecimalField(
+class TypedDecimalField(forms.DecimalField):
+    """A number as people type it: plain, or grouped exactly right."""
+
+    def to_python(self, value: object) -> Decimal | None:
+        """Return the number; refuse what could be meant in two ways."""
+        text = "" if value is None else str(value).strip()
+        if not text:
+            return None
+        number = typed_number(text)
+        if number is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return number
+
+
+def _number(label: str, *, required: bool) -> TypedDecimalField:
+    return TypedDecimalField(
         label=label,
         required=required,
         max_digits=MAX_DIGITS,
         decimal_places=DECIMAL_PLACES,
         error_messages={
             "required": f"Enter a {label.lower()}.",
-            "invalid": f"{label} must be a number.",
+            "invalid": f"{label} must be a number like 1234.50.",
             "max_digits": f"{label} has too many digits.",
             "max_whole_digits": f"{label} has too many digits.",
             "max_decimal_places": f"{label} has more than {DECIMAL_PLACES} decimals.",

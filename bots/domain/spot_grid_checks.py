@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -21,8 +21,11 @@ from bots.domain.spot_grid_plan import levels_of, plan_grid, profit_fractions
 from bots.domain.strategy import StrategyContext
 from bots.exceptions import InvalidParameter
 from market.domain.enums import FeeMode
+from market.domain.typed_numbers import plain_number
 
 MAX_GRIDS = 200
+# Larger than any market has; it keeps products inside numeric(28, 12).
+LARGEST = Decimal(10) ** 12
 MAX_RESERVE = Decimal("0.20")
 MAX_SLIPPAGE = Decimal("0.05")
 DEFAULT_RESERVE = "0.01"
@@ -105,12 +108,16 @@ def _number(value: object, *, field: str, label: str) -> Decimal:
         raise InvalidParameter(
             f"{label} must be a number, written as text", field=field, code="NOT_A_NUMBER"
         )
-    try:
-        number = Decimal(value.strip()) if isinstance(value, str) else Decimal(value)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or abs(number) >= Decimal(10) ** 15:
+    number = plain_number(value) if isinstance(value, str) else Decimal(value)
+    if number is None or not number.is_finite():
         raise InvalidParameter(f"{label} must be a number", field=field, code="NOT_A_NUMBER")
+    if abs(number) >= LARGEST:
+        raise InvalidParameter(
+            f"{label} is too large",
+            field=field,
+            code="ABOVE_MAX",
+            maximum=plain(LARGEST),
+        )
     return number
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -19,7 +19,7 @@ from bots.runtime.hints import hint_bot
 from bots.selectors import bot_of, bot_views
 from bots.services import bots as services
 from bots.views.cards import consequences
-from market.domain.formatting import plain
+from market.domain.typed_numbers import typed_number
 from market.streams import connect, read_quotes
 from portfolio.exceptions import PortfolioError
 from portfolio.selectors.pages import manual_books_of, money_of
@@ -166,12 +166,11 @@ _MONEY_ACTS: dict[str, Callable[..., Any]] = {
 
 
 def _amount(request: HttpRequest) -> Decimal:
-    try:
-        amount = Decimal(request.POST.get("amount", "").replace(",", "").strip())
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount <= 0:
+    amount = typed_number(request.POST.get("amount", ""))
+    if amount is None:
+        raise InvalidParameter("Enter an amount like 1234.50.", field="amount", code="NOT_A_NUMBER")
+    if amount <= 0:
         raise InvalidParameter(
-            "Enter an amount above 0.", field="amount", code="BELOW_MIN", minimum=plain(Decimal(0))
+            "Enter an amount above 0.", field="amount", code="BELOW_MIN", minimum="0"
         )
     return amount

@@ -32,6 +32,7 @@ from bots.views.suggest import (
 )
 from market.domain.formatting import plain
 from market.domain.ticks import Quote
+from market.domain.typed_numbers import ungrouped
 from market.exceptions import InstrumentNotFound
 from market.models import Instrument
 from market.selectors import instrument_by_symbol, watched_instruments
@@ -58,6 +59,20 @@ FIELDS = (
     "stop_mode",
     "max_loss",
     "run_until",
+)
+_NUMBERS = frozenset(
+    {
+        "investment",
+        "lower",
+        "upper",
+        "grids",
+        "reserve_pct",
+        "slippage_cap",
+        "trigger_price",
+        "stop_loss",
+        "take_profit",
+        "max_loss",
+    }
 )
 DEFAULTS = {
     "spacing": "arithmetic",
@@ -130,6 +145,7 @@ def _first_instrument() -> Instrument:
 def typed_values(data: Mapping[str, str], *, zone: str) -> dict[str, str]:
     """Return the parameters that were typed; an empty field is left out."""
     values = {name: data[name].strip() for name in FIELDS if data.get(name, "").strip()}
+    values |= {name: ungrouped(values[name]) for name in _NUMBERS & values.keys()}
     until = parse_datetime(values.get("run_until", ""))
     if until is not None and until.tzinfo is None:
         values["run_until"] = until.replace(tzinfo=ZoneInfo(zone)).isoformat()

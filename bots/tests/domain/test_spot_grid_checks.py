@@ -19,6 +19,9 @@ CASES = [
     ("name", {"name": "x" * 41}, "Name must have 1 to 40 characters", "ABOVE_MAX", "1", "40"),
     ("lower", {"lower": ""}, "Lower price is required", "REQUIRED", None, None),
     ("lower", {"lower": "abc"}, "Lower price must be a number", "NOT_A_NUMBER", None, None),
+    ("lower", {"lower": "2,40"}, "Lower price must be a number", "NOT_A_NUMBER", None, None),
+    ("lower", {"lower": "24e1"}, "Lower price must be a number", "NOT_A_NUMBER", None, None),
+    ("upper", {"upper": "1" * 40}, "Upper price is too large", "ABOVE_MAX", None, "1000000000000"),
     ("lower", {"lower": "NaN"}, "Lower price must be a number", "NOT_A_NUMBER", None, None),
     (
         "lower",

@@ -168,6 +168,9 @@ def test_stop_lists_its_consequences_and_asks_the_bot(stage: Stage) -> None:
         ("add_investment", {"amount": "0"}),
         ("add_investment", {"amount": "-5"}),
         ("add_investment", {"amount": "lots"}),
+        ("add_investment", {"amount": "1,5"}),
+        ("add_investment", {"amount": "0,5"}),
+        ("add_investment", {"amount": "1e3"}),
         ("add_investment", {"amount": "1000000"}),
         ("withdraw_profit", {"amount": "NaN"}),
         ("resume", {}),
@@ -181,6 +184,17 @@ def test_a_refused_act_says_why_and_asks_nothing(
     assert response.status_code == 422
     assert 'class="field-error"' in response.content.decode()
     assert not BotCommand.objects.exists()
+
+
+def test_an_amount_may_be_grouped_as_it_is_shown(stage: Stage) -> None:
+    bot = stage.running_bot()
+    response = stage.client.post(f"/console/bots/{bot.pk}/add_investment/", {"amount": "10,000"})
+    assert response.status_code == 200
+    assert BotCommand.objects.get().amount == 10_000
+    data, _ = preview(stage, investment="50,000")
+    assert data["errors"] == []
+    data, _ = preview(stage, investment="5,0")
+    assert data["errors"][0]["message"] == "Investment must be a number"
 
 
 def test_only_acts_that_the_state_allows_are_offered(stage: Stage) -> None:

@@ -52,6 +52,12 @@ def test_an_order_is_accepted_and_its_money_held(stage: Stage) -> None:
     assert order.source == "CONSOLE"
 
 
+def test_numbers_may_be_grouped_as_they_are_shown(stage: Stage) -> None:
+    status, _ = place(stage, quantity=" 1,000 ", price="99.95")
+    assert status == 200
+    assert Order.objects.get().quantity == 1000
+
+
 def test_a_double_click_is_one_order(stage: Stage) -> None:
     place(stage)
     status, _ = place(stage)
@@ -66,7 +72,10 @@ def test_a_double_click_is_one_order(stage: Stage) -> None:
         ({"quantity": "1.5"}, "multiple of 1"),
         ({"quantity": "0"}, "ticket-quantity-error"),
         ({"quantity": ""}, "Enter a quantity."),
-        ({"quantity": "many"}, "Quantity must be a number."),
+        ({"quantity": "many"}, "Quantity must be a number like 1234.50."),
+        ({"quantity": "1,5"}, "Quantity must be a number like 1234.50."),
+        ({"quantity": "1e1"}, "Quantity must be a number like 1234.50."),
+        ({"price": "26,0"}, "Price must be a number like 1234.50."),
         ({"price": ""}, "Price is needed for a LIMIT order."),
         ({"order_type": "SL", "trigger_price": ""}, "Trigger price is needed for a SL order."),
         ({"quantity": "1000"}, "100000"),
