@@ -154,3 +154,14 @@ def fills_of(bot: Bot, *, before: int | None = None, limit: int = TIMELINE_ROWS)
     if before is not None:
         trades = trades.filter(pk__lt=before)
     return list(trades.order_by("-pk")[:limit])
+
+
+def fill_count_of(bot: Bot) -> int:
+    """Return how many trades a bot has made."""
+    return Trade.objects.filter(book=bot.book_id, book__isnull=False).count()
+
+
+def pairs_of(bot: Bot, *, limit: int = TIMELINE_ROWS) -> dict[str, dict[str, str]]:
+    """Return what a bot's newest completed pairs kept, by the order that sold."""
+    rows = bot.events.filter(kind="pair").order_by("-pk").values_list("data", flat=True)
+    return {data["slot_ref"]: data for data in rows[:limit] if "slot_ref" in data}

@@ -16,6 +16,7 @@ urlpatterns = [
     path("<int:bot_id>/live/", pages.bot_live, name="bot-live"),
     path("<int:bot_id>/ladder/", pages.bot_ladder, name="bot-ladder"),
     path("<int:bot_id>/fills/", pages.bot_fills, name="bot-fills"),
+    path("<int:bot_id>/orders/", pages.bot_orders, name="bot-orders"),
     path("<int:bot_id>/timeline/", pages.bot_timeline, name="bot-timeline"),
     path("<int:bot_id>/<str:name>/", acts.bot_act, name="bot-act"),
 ]

@@ -11,17 +11,16 @@ from bots.domain.enums import PauseMode, StopMode
 from bots.domain.spot_grid_config import GridConfig, Spacing
 from bots.exceptions import BotNotFound
 from bots.models import Bot
-from bots.selectors import BotView, bot_of, bot_views, fills_of, timeline
+from bots.selectors import BotView, bot_of, bot_views, timeline
 from bots.views.acts import acts_of
 from bots.views.cards import bot_cards, card_of, ladder_lines, ladder_rows
+from bots.views.fills import fill_rows, resting_orders
 from bots.views.suggest import suggested_words
 from market.domain.formatting import format_percent, format_price
 from market.streams import connect, read_quotes
 from market.views import CHART_SPANS
 from portfolio.views.access import user_of
 from portfolio.views.scope import selected_account
-
-FILL_ROWS = 100
 
 
 def found_bot(request: HttpRequest, bot_id: int) -> Bot:
@@ -53,7 +52,11 @@ def _ladder(view: BotView) -> dict[str, Any]:
 
 
 def _fills(bot: Bot) -> dict[str, Any]:
-    return {"bot": bot, "fills": fills_of(bot, limit=FILL_ROWS)}
+    return {"bot": bot, "fills": fill_rows(bot)}
+
+
+def _orders(request: HttpRequest, bot: Bot) -> dict[str, Any]:
+    return {"bot": bot, "orders": list(resting_orders(user_of(request), bot))}
 
 
 @login_required
@@ -62,7 +65,7 @@ def bot_detail(request: HttpRequest, bot_id: int) -> HttpResponse:
     """Show one bot: where it stands, its ladder, fills, decisions and parameters."""
     bot = found_bot(request, bot_id)
     view = bot_views([bot])[0]
-    page = _live(view) | _ladder(view) | _fills(bot)
+    page = _live(view) | _ladder(view) | _fills(bot) | _orders(request, bot)
     page |= {
         "events": timeline(bot),
         "parameters": parameters(view),
@@ -92,6 +95,13 @@ def bot_ladder(request: HttpRequest, bot_id: int) -> HttpResponse:
 def bot_fills(request: HttpRequest, bot_id: int) -> HttpResponse:
     """Show a bot's newest fills."""
     return render(request, "bots/_fills.html", _fills(found_bot(request, bot_id)))
+
+
+@login_required
+@require_GET
+def bot_orders(request: HttpRequest, bot_id: int) -> HttpResponse:
+    """Show a bot's resting orders."""
+    return render(request, "bots/_orders.html", _orders(request, found_bot(request, bot_id)))
 
 
 @login_required

@@ -55,7 +55,7 @@ def test_every_page_of_an_owner_with_everything(stage: Stage) -> None:
         f"/console/orders/{order.pk}/row/",
         f"/console/orders/{order.pk}/modify/",
         *[f"/console/bots/{bot.pk}/{part}" for part in ("", "live/", "ladder/", "fills/")],
-        f"/console/bots/{bot.pk}/timeline/",
+        *[f"/console/bots/{bot.pk}/{part}" for part in ("orders/", "timeline/")],
         *[f"/console/bots/{bot.pk}/{act}/" for act in ("pause", "stop", "add_investment")],
         f"/console/bots/{bot.pk}/withdraw_profit/",
     ]
@@ -88,7 +88,7 @@ def test_things_of_somebody_else_do_not_exist(stage: Stage, bob: User) -> None:
         assert other.get(f"/console/orders/{order.pk}/{part}").status_code == 404
     for part in posts:
         assert other.post(f"/console/orders/{order.pk}/{part}").status_code == 404
-    for part in ("", "live/", "ladder/", "fills/", "timeline/", "stop/", "pause/"):
+    for part in ("", "live/", "ladder/", "fills/", "orders/", "timeline/", "stop/", "pause/"):
         assert other.get(f"/console/bots/{bot.pk}/{part}").status_code == 404
     for act in ("start", "pause", "resume", "retry", "stop", "add_investment", "withdraw_profit"):
         assert other.post(f"/console/bots/{bot.pk}/{act}/").status_code == 404

@@ -60,4 +60,4 @@ def test_bot_detail(stage: Stage) -> None:
         assert bot.book is not None
         stage.fills(bot.book, number)
 
-    assert counts(stage, f"/console/bots/{bot.pk}/", fill) == [7, 7, 7]
+    assert counts(stage, f"/console/bots/{bot.pk}/", fill) == [10, 10, 10]
