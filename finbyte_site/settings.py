@@ -206,7 +206,10 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True
+# A running copy serves what it collected at its start; by hand or in tests, the sources serve.
+WHITENOISE_USE_FINDERS = DEBUG or not env.text("FINBYTE_COPY", default="")
+# Collected files are as private as the rest of the copy: the umask decides.
+FILE_UPLOAD_PERMISSIONS = None
 APPEND_SLASH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2s
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,9 @@ PACKAGES = SOURCES / "node_modules"
 OLDEST_NODE = 20
 # Tailwind reads class names from these, so they are sources of the style sheet too.
 _READ_BY_TAILWIND = ("templates", "static/js")
+# What pages load: our own files, and those of the packages of exactly these versions.
+_SERVED = ("dist", "img", "js")
+_VERSIONS = BASE_DIR / "requirements.txt"
 
 
 def build_assets() -> None:
@@ -38,6 +41,22 @@ def build_assets() -> None:
             installed.write_text(packages_mark)
         _run(node, [str(SOURCES / "build.mjs")])
         built.write_text(sources_mark)
+
+
+def collect_assets(var: Path, collect: Callable[[], object]) -> None:
+    """Let a copy in `var` have its own files to serve; `collect` is called when they changed.
+
+    A build for another copy then never changes a file that this one has begun to serve.
+    """
+    with _one_at_a_time():
+        files = [path for name in _SERVED for path in _files_below(SOURCES.parent / name)]
+        mark = _mark([*files, _VERSIONS])
+        collected = var / "static.collected"
+        if _holds(collected, mark):
+            return
+        collected.unlink(missing_ok=True)
+        collect()
+        collected.write_text(mark)
 
 
 def find_node() -> tuple[Path, list[str]]:
@@ -79,7 +98,11 @@ def _source_files() -> Iterator[Path]:
         if path.is_file() and path.name != "package-lock.json":
             yield path
     for folder in _READ_BY_TAILWIND:
-        yield from (path for path in (BASE_DIR / folder).rglob("*") if path.is_file())
+        yield from _files_below(BASE_DIR / folder)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _mark(files: Iterable[Path]) -> str:

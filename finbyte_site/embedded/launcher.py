@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from finbyte_site import env
+from finbyte_site.embedded.assets import collect_assets
 from finbyte_site.embedded.layout import Layout, prepare_layout
 from finbyte_site.embedded.runtime import (
     address_file,
@@ -76,6 +77,10 @@ def _serve(layout: Layout, host: str, port: int, *, began: float) -> None:
         # The checks load every page; `make check` has made them.
         manage(environment, "migrate", "--noinput", "--skip-checks", "-v", "0")
         said = manage(environment, "seed")
+        collect_assets(
+            layout.var,
+            lambda: manage(environment, "collectstatic", "--noinput", "--clear", "-v", "0"),
+        )
         greeter = Greeter(layout.logs, port, address, said, began)
         supervise(
             layout,

@@ -62,6 +62,6 @@ def _prepare(var: Path) -> Layout:
     private_folder(layout.run, user, group_enters=user is not None)
     private_folder(layout.logs)
     private_folder(layout.secrets)
-    # Where collectstatic would write; the server of static files warns when it is missing.
+    # Where the copy's own static files go; their server warns when the folder is missing.
     private_folder(var / "static")
     return layout

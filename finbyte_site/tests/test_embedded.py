@@ -15,8 +15,8 @@ import psycopg
 import pytest
 import redis
 
+from finbyte_site.embedded import assets, system
 from finbyte_site.embedded import redis as embedded_redis
-from finbyte_site.embedded import system
 from finbyte_site.embedded.layout import Layout, prepare_layout
 from finbyte_site.embedded.postgres import create_cluster, embedded_postgres, start_postgres
 from finbyte_site.embedded.runtime import complete_runtime, read_runtime, write_runtime
@@ -306,3 +306,36 @@ def test_values_made_on_the_first_run_stay(ground, monkeypatch):
     assert "SECRET_KEY" not in complete_runtime({})
     assert "FIELD_KEYS" not in complete_runtime({})
     shutil.rmtree(layout.run)
+
+
+def test_a_copy_collects_its_pages_files_again_only_when_they_changed(ground, monkeypatch):
+    source = ground / "static" / "js" / "page.js"
+    source.parent.mkdir(parents=True)
+    source.write_text("one")
+    (ground / "requirements.txt").write_text("django==1\n")
+    monkeypatch.setattr(assets, "BASE_DIR", ground)
+    monkeypatch.setattr(assets, "SOURCES", ground / "static" / "src")
+    monkeypatch.setattr(assets, "PACKAGES", ground / "static" / "src" / "node_modules")
+    monkeypatch.setattr(assets, "_VERSIONS", ground / "requirements.txt")
+    collected = []
+
+    def collect():
+        assets.collect_assets(ground, lambda: collected.append(source.read_text()))
+
+    collect()
+    collect()
+    assert collected == ["one"]
+    source.write_text("two")
+    with pytest.raises(system.StartError):
+        assets.collect_assets(ground, fail_to_collect)
+    # What was half written is not taken for whole, even when the sources are as they were.
+    source.write_text("one")
+    collect()
+    assert collected == ["one", "one"]
+    (ground / "requirements.txt").write_text("django==2\n")
+    collect()
+    assert len(collected) == 3
+
+
+def fail_to_collect():
+    raise system.StartError("the disk is full")

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from http import HTTPStatus
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -90,6 +92,23 @@ def test_every_part_is_named_with_its_age(copy):
     assert {name: part["ok"] for name, part in report["processes"].items()} == dict.fromkeys(
         WORDS, True
     )
+
+
+def test_pages_load_the_files_that_the_copy_collected(copy):
+    """A build for another copy must not change, half-way, a file that this one serves."""
+    own = copy.var / "static" / "dist" / "app.js"
+    source = own.read_bytes()
+    assert source == (BASE_DIR / "static" / "dist" / "app.js").read_bytes()
+    own.write_bytes(source[::-1])
+    try:
+        for path, wanted in {"dist/app.js": source[::-1], "img/favicon.svg": None}.items():
+            with urlopen(f"{copy.url}/static/{path}") as response:  # noqa: S310 - our own copy
+                found = response.read()
+            assert found == (wanted or (BASE_DIR / "static" / path).read_bytes())
+        with urlopen(f"{copy.url}/static/unfold/css/styles.css") as response:  # noqa: S310 - our own copy
+            assert response.status == HTTPStatus.OK
+    finally:
+        own.write_bytes(source)
 
 
 def test_a_second_start_says_where_the_first_is(copy):
