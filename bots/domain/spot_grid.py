@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from bots.domain.enums import BotStatus
@@ -10,6 +11,7 @@ from bots.domain.spot_grid_commands import obey, reconcile, start
 from bots.domain.spot_grid_config import GridConfig, dump_config, load_config
 from bots.domain.spot_grid_deals import advance
 from bots.domain.spot_grid_orders import settle
+from bots.domain.spot_grid_profit import releasable_of
 from bots.domain.spot_grid_reports import accept_order, end_order, fill_order
 from bots.domain.spot_grid_state import GridState, Task, dump_state, load_state
 from bots.domain.spot_grid_ticks import bands_of, due_at, look
@@ -76,6 +78,10 @@ class SpotGrid:
     def bands(self, config: GridConfig, state: GridState) -> Sequence[Band]:
         """Return the bands to arm."""
         return bands_of(config, state)
+
+    def releasable(self, config: GridConfig, state: GridState) -> Decimal:
+        """Return the grid profit that no order needs."""
+        return releasable_of(config, state)
 
     def next_due(self, config: GridConfig, state: GridState) -> datetime | None:
         """Return the market time of the next look."""

@@ -78,7 +78,7 @@ def obey(turn: Turn, event: Command) -> None:
 
 
 def _refuse(turn: Turn, event: Command, words: str) -> None:
-    turn.note("refused", f"{event.kind}: {words}", {"command": event.kind.value})
+    turn.note("refused", words, {"command": event.kind.value})
 
 
 def _is_steady(turn: Turn) -> bool:
@@ -87,7 +87,7 @@ def _is_steady(turn: Turn) -> bool:
 
 def _pause(turn: Turn, event: Command) -> None:
     if not _is_steady(turn):
-        _refuse(turn, event, "only a running grid can be paused")
+        _refuse(turn, event, "Only a running grid can be paused")
         return
     turn.change_status(BotStatus.PAUSED, code=event.reason, message="Paused")
     if turn.config.pause_mode is PauseMode.KEEP_ORDERS:
@@ -98,7 +98,7 @@ def _pause(turn: Turn, event: Command) -> None:
 
 def _resume(turn: Turn, event: Command) -> None:
     if turn.state.status is not BotStatus.PAUSED:
-        _refuse(turn, event, "only a paused grid can be resumed")
+        _refuse(turn, event, "Only a paused grid can be resumed")
         return
     _run(turn)
 
@@ -138,7 +138,7 @@ def begin_stop(turn: Turn, *, mode: StopMode, reason: str, price: Decimal, words
 def _retry(turn: Turn, event: Command) -> None:
     state = turn.state
     if state.status is not BotStatus.ERROR:
-        _refuse(turn, event, "only a grid in error can be retried")
+        _refuse(turn, event, "Only a grid in error can be retried")
         return
     resume, state.resume = state.resume, Resume.NONE
     state.reference_price = event.price
@@ -155,9 +155,9 @@ def _retry(turn: Turn, event: Command) -> None:
 def _add_investment(turn: Turn, event: Command) -> None:
     amount = event.amount
     if amount is None or amount <= 0:
-        _refuse(turn, event, "the amount must be above zero")
+        _refuse(turn, event, "The amount must be above zero")
     elif not _is_steady(turn):
-        _refuse(turn, event, "only a running grid takes money")
+        _refuse(turn, event, "Only a running grid takes money")
     else:
         state = turn.state
         turn.intents.append(MoveFunds(amount=amount, purpose="add_investment"))
@@ -175,12 +175,12 @@ def _add_investment(turn: Turn, event: Command) -> None:
 def _withdraw(turn: Turn, event: Command) -> None:
     state = turn.state
     if state.status not in {BotStatus.RUNNING, BotStatus.PAUSED} or state.task is not Task.NONE:
-        _refuse(turn, event, "only a running or paused grid pays out")
+        _refuse(turn, event, "Only a running or paused grid pays out")
         return
     releasable = releasable_of(turn.config, state)
     amount = releasable if event.amount is None else min(event.amount, releasable)
     if amount <= 0:
-        _refuse(turn, event, "no grid profit can be released now")
+        _refuse(turn, event, "No grid profit can be released now")
         return
     state.cash -= amount
     state.withdrawn += amount

@@ -266,6 +266,10 @@ class Strategy(Protocol):
         """Return the bands to arm; empty when prices do not matter now."""
         ...
 
+    def releasable(self, config: Any, state: Any) -> Decimal:
+        """Return the profit that can be paid out now."""
+        ...
+
     def next_due(self, config: Any, state: Any) -> datetime | None:
         """Return the market time at which the strategy wants to be asked at the latest."""
         ...

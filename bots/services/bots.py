@@ -7,7 +7,7 @@ per bot, requests never place orders).
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from django.db import transaction
@@ -18,9 +18,9 @@ from bots.domain.strategy import CommandKind, StrategyContext
 from bots.exceptions import BotNotFound, BotNotReady, InvalidParameter
 from bots.models import Bot, BotCommand, BotEvent
 from bots.registry import strategy_of
-from bots.selectors import fee_rates, strategy_context
+from bots.selectors import bot_views, fee_rates, strategy_context
 from market.domain.enums import Calendar
-from market.domain.formatting import plain
+from market.domain.formatting import format_money, plain
 from market.domain.ticks import Quote, source_name
 from market.models import Instrument, InstrumentSource
 from market.selectors import instrument_by_symbol
@@ -265,11 +265,33 @@ def add_investment(user: User, bot_id: int, *, amount: Decimal, now: datetime, h
 def withdraw_profit(
     user: User, bot_id: int, *, amount: Decimal | None, now: datetime, hint: Hint
 ) -> Bot:
-    """Ask a bot to pay grid profit out to Manual; None: all that can be released."""
+    """Ask a bot to pay grid profit out to Manual; None: all that can be released.
+
+    Raises `InvalidParameter` where less can be released; the step looks once more.
+    """
     if amount is not None:
         _check_amount(amount)
-    terms = {"amount": amount}
-    return _ask(user, bot_id, CommandKind.WITHDRAW_PROFIT, now=now, hint=hint, terms=terms)
+
+    def check(bot: Bot) -> None:
+        _check_releasable(bot, amount)
+
+    kind, terms = CommandKind.WITHDRAW_PROFIT, {"amount": amount}
+    return _ask(user, bot_id, kind, now=now, hint=hint, terms=terms, check=check)
+
+
+def _check_releasable(bot: Bot, amount: Decimal | None) -> None:
+    view = bot_views([bot])[0]
+    most = view.strategy.releasable(view.config, view.state) if view.state else ZERO
+    if most > 0 and (amount is None or amount <= most):
+        return
+    if most > 0:
+        # Rounded down: what the words name is not refused again.
+        shown = most.quantize(Decimal("0.01"), rounding=ROUND_DOWN)
+        asset = bot.venue_account.settlement_asset
+        words = f"{format_money(shown, asset=asset)} can be released"
+    else:
+        words = "No grid profit can be released"
+    raise InvalidParameter(f"{words} now", field="amount", code="ABOVE_MAX", maximum=plain(most))
 
 
 def _check_amount(amount: Decimal) -> None:
@@ -287,8 +309,12 @@ def _ask(
     now: datetime,
     hint: Hint,
     terms: Mapping[str, Any] | None = None,
+    check: Callable[[Bot], None] | None = None,
 ) -> Bot:
-    """Store a command for the bot's next step; one of a kind waits at a time."""
+    """Store a command for the bot's next step; one of a kind waits at a time.
+
+    `check` may refuse what its newest state does not allow.
+    """
     with transaction.atomic():
         bot = _locked(user, bot_id)
         status = BotStatus(bot.status)
@@ -300,6 +326,8 @@ def _ask(
         if waiting is not None:
             _refuse_other_terms(waiting, terms or {})
             return bot
+        if check is not None:
+            check(bot)
         store_command(bot, kind, now=now, terms=terms)
         transaction.on_commit(lambda: hint(bot.pk))
     return bot

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from bots.domain.enums import BotStatus
-from bots.domain.spot_grid_profit import releasable_of
 from bots.exceptions import BotNotFound, BotNotReady, BotsError, InvalidParameter
 from bots.models import Bot
 from bots.runtime.hints import hint_bot
@@ -131,7 +130,9 @@ def _page(request: HttpRequest, bot: Bot, act: Act) -> dict[str, Any]:
         "facts": facts,
         "proceeds": facts["base"] * quote.last_price if quote else None,
         "free": money_of(books.get(), bot.instrument, now=timezone.now()).free_quote,
-        "releasable": releasable_of(view.config, view.state) if view.state else Decimal(0),
+        "releasable": view.strategy.releasable(view.config, view.state)
+        if view.state
+        else Decimal(0),
         "amount": request.POST.get("amount", ""),
     }
 

@@ -370,6 +370,7 @@ def test_commands_that_do_not_fit_are_refused_in_words(kind):
     hand = running()
     (note,) = notes(hand.command(kind), "refused")
     assert note.data == {"command": kind}
+    assert note.message.startswith("Only a ")
 
 
 # ---------------------------------------------------------------------------------------- stops

@@ -386,6 +386,22 @@ def test_withdraw_pays_grid_profit_out_and_keeps_the_total(world):
     assert rest.withdrawn <= profit
 
 
+def test_more_profit_than_can_be_released_is_refused_before_it_is_asked(world):
+    bot = world.start()
+    with pytest.raises(InvalidParameter, match="No grid profit can be released now") as error:
+        world.ask(bot, "withdraw_profit", amount=None)
+    assert (error.value.field, error.value.code) == ("amount", "ABOVE_MAX")
+    assert error.value.maximum == "0"
+
+    world.tick(254, 263, 254, 263)
+    with pytest.raises(InvalidParameter, match="can be released now") as error:
+        world.ask(bot, "withdraw_profit", amount=Decimal(1_000_000))
+    most = Decimal(error.value.maximum)
+    assert 0 < most <= world.reread(bot).grid_profit
+    assert not BotCommand.objects.exists()
+    assert world.ask(bot, "withdraw_profit", amount=most).withdrawn == most
+
+
 def test_reinvest_grows_the_quantity_after_a_day(world):
     bot = world.start(reinvest="true")
     quantity = world.state(bot).quantity

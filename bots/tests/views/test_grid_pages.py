@@ -173,6 +173,7 @@ def test_stop_lists_its_consequences_and_asks_the_bot(stage: Stage) -> None:
         ("add_investment", {"amount": "1e3"}),
         ("add_investment", {"amount": "1000000"}),
         ("withdraw_profit", {"amount": "NaN"}),
+        ("withdraw_profit", {"amount": "1"}),
         ("resume", {}),
     ],
 )
