@@ -15,7 +15,7 @@ MAX_DIGITS, DECIMAL_PLACES = 28, 12
 class TypedDecimalField(forms.DecimalField):
     """A number as people type it: plain, or grouped exactly right."""
 
-    def to_python(self, value: object) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
         """Return the number; refuse what could be meant in two ways."""
         text = "" if value is None else str(value).strip()
         if not text:
