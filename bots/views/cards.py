@@ -1,7 +1,7 @@
 """What cards and the ladder of a bot show, from its config, state and the newest price."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,7 +25,9 @@ from bots.selectors import (
     pending_commands_of,
 )
 from market.domain.formatting import format_price, plain
+from market.domain.sparklines import line_points
 from market.domain.ticks import Quote
+from market.selectors import day_lines
 from market.streams import connect, read_quotes
 from portfolio.models import VenueAccount
 
@@ -68,6 +70,8 @@ class BotCard:
     lower: Decimal
     upper: Decimal
     levels: str
+    # The points of the price's line of the last day; empty where there is none.
+    line: str = ""
 
 
 def bot_cards(
@@ -86,10 +90,12 @@ def bot_cards(
     quotes = read_quotes(connect(), {bot.instrument_id for bot in bots})
     # Asked by user, not by bot: the same questions for no bot and for hundreds.
     rates, pending = fee_rates_of(user, at=timezone.now()), pending_commands_of(user)
-    return [
+    lines = {token: line_points(prices) for token, prices in day_lines(quotes.values()).items()}
+    cards = [
         _card(view, quotes.get(view.bot.instrument_id), pending.get(view.bot.pk, set()))
         for view in bot_views(bots, rates=rates)
     ]
+    return [replace(card, line=lines.get(card.bot.instrument_id, "")) for card in cards]
 
 
 def card_of(view: BotView, quote: Quote | None) -> BotCard:
