@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, ClassVar, TypeGuard
 
 import orjson
+from autobahn.exception import Disconnected
 from channels.auth import get_user
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -127,7 +128,10 @@ class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
         await self._answer({"t": "error", "message": text})
 
     async def _send_text(self, text: str) -> None:
-        await self.base_send({"type": "websocket.send", "text": text})
+        try:
+            await self.base_send({"type": "websocket.send", "text": text})
+        except Disconnected as error:
+            raise ConnectionResetError("the page has gone") from error
 
     async def _abort(self, code: int) -> None:
         """Close; a buffer that nobody empties would hold the closing words back for ever."""

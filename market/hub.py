@@ -45,6 +45,7 @@ ACCESS_CHECK_SECONDS = 60.0
 DROP_AFTER_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 JOIN_SECONDS = 3.0
+CLOSE_GONE = 1000
 CLOSE_NOT_ALLOWED = 4401
 CLOSE_TOO_SLOW = 4408
 _HUNDRED = Decimal(100)
@@ -339,6 +340,10 @@ class Hub:
     async def _send(self, listener: Listener, frame: str) -> None:
         try:
             await listener.send(frame)
+        except ConnectionError:
+            # A page closed between two frames: its socket is on its way to leave.
+            logger.debug("socket gone user=%s", listener.user_id)
+            await self._drop(listener, CLOSE_GONE)
         except Exception:
             logger.exception("socket send failed user=%s", listener.user_id)
             await self._drop(listener, CLOSE_TOO_SLOW)

@@ -5,6 +5,7 @@ from functools import partial
 
 import orjson
 import pytest
+from autobahn.exception import Disconnected
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -269,6 +270,28 @@ async def test_a_slow_socket_is_skipped_then_gets_the_newest_then_is_dropped(
     assert len(quick.frames) == 5
     await hub.leave(slow.listener)
     await hub.leave(quick.listener)
+
+
+async def test_a_page_that_closes_between_frames_leaves_without_a_word(cast, redis_client, caplog):
+    async def closed(_message):
+        raise Disconnected("Attempt to send on a closed protocol")
+
+    consumer = ConsoleConsumer()
+    consumer.base_send = closed
+    gone, open_page = FakeSocket(cast[0].pk), FakeSocket(cast[1].pk)
+    gone.listener.send = consumer._send_text
+    hub = current_hub()
+    for socket in (gone, open_page):
+        await hub.join(socket.listener)
+        await hub.watch(socket.listener, [ONGC])
+    for number in (1, 2):
+        await published(redis_client, fresh(str(number), sequence=number))
+        await asyncio.sleep(0.1)
+    assert len(gone.codes) == 1
+    assert len(open_page.frames) == 2
+    assert [row for row in caplog.records if row.levelname != "DEBUG"] == []
+    await hub.leave(gone.listener)
+    await hub.leave(open_page.listener)
 
 
 async def test_the_hub_comes_back_after_redis_was_away(cast, redis_client, monkeypatch):
