@@ -32,5 +32,6 @@ urlpatterns = [
     path("console/", include(console_patterns)),
     path("", include("api.urls")),
 ]
+handler400 = "finbyte_site.errors.bad_request"
 handler404 = "finbyte_site.errors.not_found"
 handler500 = "finbyte_site.errors.server_error"
