@@ -51,7 +51,7 @@ def test_every_fill_names_its_pair(alice: User, now, redis_client, monkeypatch) 
     assert [told(row) for row in reversed(fill_rows(bot))] == EXPECTED
     client = client_of(alice)
     page = text_of(client.get(f"/console/bots/{bot.pk}/fills/").content.decode())
-    assert "24 265.00 +Rs. 113.70 with #12 Rs. 3.18" in page
+    assert "24 265.00 +Rs. 113.70 with #12 02 Mar" in page
     # A partner that is too old to be listed is named by its price.
     monkeypatch.setattr(fills, "FILL_ROWS", 1)
     assert [told(row) for row in fill_rows(bot)] == [
