@@ -21,6 +21,7 @@ from bots.domain.spot_grid_plan import levels_of, plan_grid, profit_fractions
 from bots.domain.strategy import StrategyContext
 from bots.exceptions import InvalidParameter
 from market.domain.enums import FeeMode
+from market.domain.formatting import format_money
 from market.domain.typed_numbers import plain_number
 
 MAX_GRIDS = 200
@@ -113,10 +114,7 @@ def _number(value: object, *, field: str, label: str) -> Decimal:
         raise InvalidParameter(f"{label} must be a number", field=field, code="NOT_A_NUMBER")
     if abs(number) >= LARGEST:
         raise InvalidParameter(
-            f"{label} is too large",
-            field=field,
-            code="ABOVE_MAX",
-            maximum=plain(LARGEST),
+            f"{label} is too large", field=field, code="ABOVE_MAX", maximum=plain(LARGEST)
         )
     return number
 
@@ -237,8 +235,9 @@ def _check_tick(
     price: Decimal, *, field: str, label: str, tick: Decimal, smallest: Decimal
 ) -> None:
     if price <= 0 or price % tick:
+        words = "above 0" if price <= 0 else f"a multiple of {plain(tick)}"
         raise InvalidParameter(
-            f"{label} must be a multiple of {plain(tick)}",
+            f"{label} must be {words}",
             field=field,
             code="NOT_TICK" if price > 0 else "BELOW_MIN",
             minimum=plain(smallest),
@@ -280,14 +279,14 @@ def _check_prices(config: GridConfig, *, context: StrategyContext) -> None:
     tick = config.rules.instrument.tick_size
     trigger = config.trigger_price
     if trigger is not None:
-        if trigger == market or trigger <= 0:
+        _check_tick(trigger, field="trigger_price", label="Trigger price", tick=tick, smallest=tick)
+        if trigger == market:
             raise InvalidParameter(
                 "Trigger price must differ from the market price",
                 field="trigger_price",
-                code="BELOW_MIN" if trigger <= 0 else "ORDER",
+                code="ORDER",
                 minimum=plain(tick),
             )
-        _check_tick(trigger, field="trigger_price", label="Trigger price", tick=tick, smallest=tick)
     start = trigger if trigger is not None else market
     if start is not None:
         _check_stop_loss(config, start=start)
@@ -298,11 +297,12 @@ def _check_stop_loss(config: GridConfig, *, start: Decimal) -> None:
     stop, tick = config.stop_loss, config.rules.instrument.tick_size
     if stop is None:
         return
-    if stop >= min(config.lower, start) or stop <= 0:
+    if not ZERO < stop < min(config.lower, start):
+        words = "below the lower price" if stop > 0 else "above 0"
         raise InvalidParameter(
-            "Stop loss must be below the lower price",
+            f"Stop loss must be {words}",
             field="stop_loss",
-            code="BELOW_MIN" if stop <= 0 else "ORDER",
+            code="ORDER" if stop > 0 else "BELOW_MIN",
             minimum=plain(tick),
             maximum=plain(min(config.lower, start) - tick),
         )
@@ -363,7 +363,7 @@ def _check_money(config: GridConfig, *, context: StrategyContext) -> None:
         )
     if free is not None and config.investment > free:
         raise InvalidParameter(
-            f"Free balance is {plain(free)}",
+            f"Free balance is {format_money(free, asset=quote)}",
             field="investment",
             code="INSUFFICIENT_FUNDS",
             **limits,
@@ -382,10 +382,12 @@ def _check_money(config: GridConfig, *, context: StrategyContext) -> None:
 
 def _check_ending(config: GridConfig, *, context: StrategyContext) -> None:
     if not ZERO <= config.max_loss <= config.investment:
+        is_low = config.max_loss < 0
+        words = "must be 0 or more" if is_low else "cannot exceed the investment"
         raise InvalidParameter(
-            "Maximum loss cannot exceed the investment",
+            f"Maximum loss {words}",
             field="max_loss",
-            code="BELOW_MIN" if config.max_loss < 0 else "ABOVE_MAX",
+            code="BELOW_MIN" if is_low else "ABOVE_MAX",
             minimum="0",
             maximum=plain(config.investment),
         )

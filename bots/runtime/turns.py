@@ -31,7 +31,7 @@ from bots.domain.strategy import (
 from bots.registry import strategy_of
 from bots.runtime.bot_rows import BotRow, Line, context_of, load_config
 from bots.runtime.market_view import MarketView, market_time
-from market.domain.formatting import plain
+from market.domain.formatting import format_lack
 from market.domain.ticks import Quote, Tick
 
 # Times in a row that a strategy may ask for a time that has passed already.
@@ -247,7 +247,7 @@ def _lack_of_money(turn: Turn, command: Command, *, free_money: Callable[[], Dec
     if needed <= free:
         return ""
     asset = turn.row.instrument.quote_asset
-    return f"Free balance is {plain(free)} {asset}, {plain(needed)} {asset} is needed"
+    return format_lack(needed, free, asset=asset)
 
 
 def _refusal_in(intents: Iterable[Intent]) -> str:

@@ -253,7 +253,7 @@ def add_investment(user: User, bot_id: int, *, amount: Decimal, now: datetime, h
     if amount > free:
         asset = bot.venue_account.settlement_asset
         raise InvalidParameter(
-            f"Free balance is {plain(free)} {asset}",
+            f"Free balance is {format_money(free, asset=asset)}",
             field="amount",
             code="ABOVE_MAX",
             maximum=plain(free),

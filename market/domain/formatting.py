@@ -4,7 +4,7 @@ Rounding happens here and only here (bots.md 1.1, Display): half up, never fed b
 """
 
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 INDIAN_ASSETS = frozenset({"INR"})
@@ -63,6 +63,14 @@ def format_money(value: Decimal, *, asset: str, signed: bool = False) -> str:
     is_zero = not text.strip("0.,")
     sign = "" if is_zero else "-" if value < 0 else "+" if signed else ""
     return f"{sign}Rs. {text}" if asset in INDIAN_ASSETS else f"{sign}{text} {asset}"
+
+
+def format_lack(needed: Decimal, available: Decimal, *, asset: str) -> str:
+    """Say how much money is needed and how much there is, never the same for different sums."""
+    step = Decimal("0.01")
+    most = format_money(needed.quantize(step, rounding=ROUND_CEILING), asset=asset)
+    least = format_money(available.quantize(step, rounding=ROUND_FLOOR), asset=asset)
+    return f"{most} needed, {least} available"
 
 
 def format_percent(fraction: Decimal, *, signed: bool = False) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from market.domain.calendars import is_open
 from market.domain.enums import OrderType, Product, Side
-from market.domain.formatting import format_price, plain
+from market.domain.formatting import format_money, format_price, plain
 from market.domain.instruments import InstrumentSpec, to_step
 from market.domain.ticks import Quote
 
@@ -175,8 +175,7 @@ def reached_trigger(draft: Draft, quote: Quote | None, *, now: datetime) -> Defe
     if trigger > market if buys else trigger < market:
         return None
     side = "above" if buys else "below"
-    price = format_price(market, tick=spec.tick_size, asset=spec.quote_asset)
-    message = f"Trigger price must be {side} the market price {price} for a {draft.side.lower()}"
+    message = f"Trigger price must be {side} the market price {_price(market, spec)} for a {draft.side.lower()}"
     rounding = ROUND_FLOOR if buys else ROUND_CEILING
     nearest = to_step(market, step=spec.tick_size, rounding=rounding)
     limits = (
@@ -188,12 +187,12 @@ def reached_trigger(draft: Draft, quote: Quote | None, *, now: datetime) -> Defe
 def _quantity_defect(draft: Draft) -> Defect | None:
     quantity, spec = draft.quantity, draft.instrument
     if not quantity.is_finite() or quantity < spec.min_quantity:
-        message = f"Quantity must be at least {spec.min_quantity}"
+        message = f"Quantity must be at least {plain(spec.min_quantity)}"
         return Defect("quantity", "BELOW_MIN", message, minimum=spec.min_quantity)
     if quantity > LARGEST:
         return Defect("quantity", "ABOVE_MAX", "Quantity is too large", maximum=LARGEST)
     if not spec.is_on_lot(quantity):
-        message = f"Quantity must be a multiple of {spec.lot_size}"
+        message = f"Quantity must be a multiple of {plain(spec.lot_size)}"
         return Defect("quantity", "NOT_LOT", message, minimum=spec.lot_size)
     return None
 
@@ -213,7 +212,9 @@ def _price_defect(field: str, value: Decimal, spec: InstrumentSpec) -> Defect | 
     if value > LARGEST:
         return Defect(field, "ABOVE_MAX", f"{name} is too large", maximum=LARGEST)
     if not spec.is_on_tick(value):
-        message = f"{name} must be a multiple of {spec.tick_size}"
+        nearest = max(spec.nearest_tick(value), spec.tick_size)
+        words = f"{name} {plain(value)} is not a multiple of {plain(spec.tick_size)}"
+        message = f"{words}. Nearest: {_price(nearest, spec)}."
         return Defect(field, "NOT_TICK", message, minimum=spec.tick_size)
     return None
 
@@ -227,7 +228,9 @@ def _notional_defect(draft: Draft) -> Defect | None:
         return Defect("quantity", "ABOVE_MAX", "The order value is too large")
     if value < draft.instrument.min_notional:
         least = draft.instrument.min_notional
-        message = f"The order value {value:f} is below the minimum of {least:f}"
+        asset = draft.instrument.quote_asset
+        told, limit = format_money(value, asset=asset), format_money(least, asset=asset)
+        message = f"The order value {told} is below the minimum of {limit}"
         return Defect("quantity", "BELOW_MIN", message, minimum=least)
     return None
 
@@ -290,8 +293,8 @@ def _price_denial(draft: Draft, around: Surroundings) -> Denial | None:
     spec, price = draft.instrument, draft.worst_price
     for value in (draft.price, draft.trigger_price):
         if value is not None and _beyond_circuit(value, spec):
-            band = f"{spec.lower_circuit} to {spec.upper_circuit}"
-            return Denial(DenialCode.R4_CIRCUIT, f"Price {value} is outside the circuit {band}")
+            words = f"Price {_price(value, spec)} is outside the circuit {_circuit(spec)}"
+            return Denial(DenialCode.R4_CIRCUIT, words)
     reference = _reference(draft, around)
     if price is None or reference is None:
         return None
@@ -299,10 +302,21 @@ def _price_denial(draft: Draft, around: Surroundings) -> Denial | None:
     most = DEFAULT_MAX_DEVIATION if most is None else most
     if _deviation(draft.side, price, reference) > most:
         message = (
-            f"Price {price} is more than {most.normalize():%} worse than the market ({reference})"
+            f"Price {_price(price, spec)} is more than {most.normalize():%} worse than the market"
+            f" ({_price(reference, spec)})"
         )
         return Denial(DenialCode.R4_PRICE_BAND, message)
     return None
+
+
+def _price(price: Decimal, spec: InstrumentSpec) -> str:
+    return format_price(price, tick=spec.tick_size, asset=spec.quote_asset)
+
+
+def _circuit(spec: InstrumentSpec) -> str:
+    ends = (spec.lower_circuit, spec.upper_circuit)
+    low, high = ("open" if end is None else _price(end, spec) for end in ends)
+    return f"{low} to {high}"
 
 
 def _beyond_circuit(price: Decimal, spec: InstrumentSpec) -> bool:
@@ -330,7 +344,7 @@ def _tightest(values: Sequence[Decimal | None]) -> Decimal | None:
 def _size_denial(draft: Draft, around: Surroundings) -> Denial | None:
     most = draft.instrument.max_quantity
     if most is not None and draft.quantity > most:
-        message = f"Quantity {draft.quantity} is above the maximum of {most}"
+        message = f"Quantity {plain(draft.quantity)} is above the maximum of {plain(most)}"
         return Denial(DenialCode.R5_MAX_QUANTITY, message)
     price = draft.worst_price
     if price is None:
@@ -342,19 +356,22 @@ def _size_denial(draft: Draft, around: Surroundings) -> Denial | None:
 
 
 def _value_denial(draft: Draft, limits: Limits, *, price: Decimal) -> Denial | None:
-    value = draft.quantity * price
+    value, asset = draft.quantity * price, draft.instrument.quote_asset
     if limits.max_order_value is not None and value > limits.max_order_value:
-        message = f"Order value {value:f} is above the limit of {limits.max_order_value:f}"
+        most = format_money(limits.max_order_value, asset=asset)
+        message = f"Order value {format_money(value, asset=asset)} is above the limit of {most}"
         return Denial(DenialCode.R6_MAX_VALUE, message)
     opened = limits.open_value + value
     if limits.max_open_value is not None and opened > limits.max_open_value:
-        message = f"Open orders would be {opened:f}, above the limit of {limits.max_open_value:f}"
+        told, most = (format_money(each, asset=asset) for each in (opened, limits.max_open_value))
+        message = f"Open orders would be {told}, above the limit of {most}"
         return Denial(DenialCode.R7_OPEN_VALUE, message)
     if limits.max_position_value is None or draft.side is Side.SELL:
         return None
     position = (limits.units + draft.quantity) * price
     if position > limits.max_position_value:
-        most = limits.max_position_value
-        message = f"The position could reach {position:f}, above the limit of {most:f}"
+        most = format_money(limits.max_position_value, asset=asset)
+        told = format_money(position, asset=asset)
+        message = f"The position could reach {told}, above the limit of {most}"
         return Denial(DenialCode.R8_POSITION, message)
     return None

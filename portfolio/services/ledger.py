@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from market.domain.formatting import decimals_of, format_lack, format_number
 from market.models import Instrument
 from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import (
@@ -61,6 +62,10 @@ _BALANCES = (
 )
 
 
+def _units(quantity: Decimal) -> str:
+    return format_number(quantity, decimals=decimals_of(quantity))
+
+
 class Postings:
     """Balances of locked books in memory, and the postings that change them, until saved."""
 
@@ -112,7 +117,10 @@ class Postings:
             return
         is_money = self._quote_assets.get(pot.book_id or 0) == pot.asset
         kind = InsufficientFunds if is_money else InsufficientUnits
-        message = f"{plain(amount)} {pot.asset} needed, {plain(have)} {pot.asset} available"
+        if is_money:
+            message = format_lack(amount, have, asset=pot.asset)
+        else:
+            message = f"{_units(amount)} {pot.asset} needed, {_units(have)} {pot.asset} available"
         raise kind(message, asset=pot.asset, needed=amount, available=have)
 
     def statements(self) -> list[Statement]:

@@ -39,8 +39,8 @@ CASES = [
         "0.05",
         None,
     ),
-    ("lower", {"lower": "0"}, "Lower price must be a multiple of 0.05", "BELOW_MIN", "0.05", None),
-    ("lower", {"lower": "-5"}, "Lower price must be a multiple of 0.05", "BELOW_MIN", "0.05", None),
+    ("lower", {"lower": "0"}, "Lower price must be above 0", "BELOW_MIN", "0.05", None),
+    ("lower", {"lower": "-5"}, "Lower price must be above 0", "BELOW_MIN", "0.05", None),
     ("upper", {"upper": "240"}, "Upper price must be above lower price", "ORDER", "240.05", None),
     ("upper", {"upper": "200"}, "Upper price must be above lower price", "ORDER", "240.05", None),
     (
@@ -82,7 +82,7 @@ CASES = [
     (
         "investment",
         {"investment": "100000.01"},
-        "Free balance is 100000",
+        "Free balance is Rs. 1,00,000.00",
         "INSUFFICIENT_FUNDS",
         "2056.57",
         "100000",
@@ -138,7 +138,7 @@ CASES = [
     (
         "trigger_price",
         {"trigger_price": "0"},
-        "Trigger price must differ from the market price",
+        "Trigger price must be above 0",
         "BELOW_MIN",
         "0.05",
         None,
@@ -170,7 +170,7 @@ CASES = [
     (
         "stop_loss",
         {"stop_loss": "0"},
-        "Stop loss must be below the lower price",
+        "Stop loss must be above 0",
         "BELOW_MIN",
         "0.05",
         "239.95",
@@ -221,7 +221,7 @@ CASES = [
     (
         "max_loss",
         {"max_loss": "-1"},
-        "Maximum loss cannot exceed the investment",
+        "Maximum loss must be 0 or more",
         "BELOW_MIN",
         "0",
         "50000",

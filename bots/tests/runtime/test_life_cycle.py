@@ -365,7 +365,7 @@ def test_more_money_than_there_is_cannot_be_added(world):
 
     waiting = BotCommand.objects.get(kind=CommandKind.ADD_INVESTMENT)
     assert waiting.handled_at is not None
-    assert waiting.refusal == "Free balance is 850000 INR, 900000 INR is needed"
+    assert waiting.refusal == "Rs. 9,00,000.00 needed, Rs. 8,50,000.00 available"
     assert world.reread(bot).investment == 50_000
 
 

@@ -138,3 +138,12 @@ def test_times_are_the_users() -> None:
 )
 def test_direction(value: str, expected: str) -> None:
     assert formatting.direction(Decimal(value)) == expected
+
+
+def test_a_lack_of_money_is_never_said_in_equal_sums() -> None:
+    assert formatting.format_lack(Decimal(64_032_000), Decimal(10_000), asset="USDT") == (
+        "64,032,000.00 USDT needed, 10,000.00 USDT available"
+    )
+    assert formatting.format_lack(Decimal("100000.001"), Decimal(100000), asset="INR") == (
+        "Rs. 1,00,000.01 needed, Rs. 1,00,000.00 available"
+    )

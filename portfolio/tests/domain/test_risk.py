@@ -216,3 +216,28 @@ def test_a_stop_may_always_trade_at_its_trigger():
     beyond = find_defect(replace(buy, trigger_price=D("294.05"), protection_price=D(294)))
     assert (beyond.field, beyond.code, beyond.maximum) == ("trigger_price", "ORDER", D(294))
     assert find_defect(replace(buy, protection_price=D(294))) is None
+
+
+def test_refusals_write_numbers_as_people_read_them():
+    limited = replace(AROUND, limits=[Limits(max_order_value=D(100_000))])
+    assert find_denial(draft(quantity=D(1000)), limited).message == (
+        "Order value Rs. 2,60,000.00 is above the limit of Rs. 1,00,000.00"
+    )
+    assert find_denial(draft(price=D("290.000000")), AROUND).message == (
+        "Price 290.00 is more than 10% worse than the market (260.00)"
+    )
+    assert find_denial(draft(side=Side.SELL, price=D("300.05")), AROUND).message == (
+        "Price 300.05 is outside the circuit 200.00 to 300.00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        ("262.03", "Price 262.03 is not a multiple of 0.05. Nearest: 262.05."),
+        ("262.02", "Price 262.02 is not a multiple of 0.05. Nearest: 262.00."),
+        ("0.01", "Price 0.01 is not a multiple of 0.05. Nearest: 0.05."),
+    ],
+)
+def test_a_price_off_the_tick_names_the_nearest_valid_one(price, words):
+    assert find_defect(draft(price=D(price))).message == words

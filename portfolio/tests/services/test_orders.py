@@ -82,6 +82,7 @@ def test_a_sell_holds_units(book, ongc, now):
     with pytest.raises(InsufficientUnits) as caught:
         place(book, make_request(ongc, Side.SELL, quantity=7), last=262, now=now)
     assert (caught.value.needed, caught.value.available) == (7, 6)
+    assert str(caught.value) == "7 NSE:ONGC needed, 6 NSE:ONGC available"
 
 
 def test_a_buy_in_received_mode_holds_no_fee(alice, ongc, now):

@@ -78,7 +78,7 @@ def test_a_double_click_is_one_order(stage: Stage) -> None:
         ({"price": "26,0"}, "Price must be a number like 1234.50."),
         ({"price": ""}, "Price is needed for a LIMIT order."),
         ({"order_type": "SL", "trigger_price": ""}, "Trigger price is needed for a SL order."),
-        ({"quantity": "1000"}, "100000"),
+        ({"quantity": "1000"}, "Rs. 2,60,130.00 needed, Rs. 1,00,000.00 available"),
         ({"side": "SELL"}, "ticket-quantity-error"),
         ({"side": "HOLD"}, "ticket"),
     ],
