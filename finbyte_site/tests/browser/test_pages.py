@@ -30,6 +30,7 @@ from playwright.sync_api import (
 
 from accounts.models import User
 from bots.models import Bot
+from bots.services.bots import keep_suggestion
 from conftest import PASSWORD, RealDatabase
 from finbyte_site.tests.console import Stage, put_price
 from market.domain.enums import Side
@@ -153,6 +154,9 @@ def furnish(user: User, client: redis.Redis) -> tuple[Stage, Bot]:
     trade_now(stage.book, stage.instrument, Side.SELL, quantity=45, price=264, now=stage.now)
     stage.orders(60)
     bot = stage.running_bot(name="A grid with a name of forty characters!!")
+    keep_suggestion(
+        bot, {"profile": "medium", "total_yield_pct": 11.8963, "max_drawdown_pct": 1.9464}
+    )
     # Old enough for the longest words that tell when something was.
     bot.events.filter(kind="created").update(at=stage.now - timedelta(days=2))
     bot.events.filter(kind="start").update(at=stage.now - timedelta(minutes=59))
