@@ -105,13 +105,16 @@ _SIDES: Final = {"B": "buy", "S": "sell"}
 
 
 def status_line(status: str, message: str, *, code: str, spec: InstrumentSpec) -> str:
-    """Return why a bot's state changed; the message begins with the state's own name."""
+    """Return why a bot's state changed."""
     known = _CODES.get(code) or _STATUSES.get(status)
     if known:
         return known
     if status not in _REASONED:
         return without_references(message)
-    words = reason_words(message.partition(": ")[2], code=code, spec=spec)
+    # A message is the state's own name, that with its reason, or a reason that speaks for both.
+    own_name = status.replace("_", " ").lower()
+    reason = message.partition(": ")[2] or ("" if message.lower() == own_name else message)
+    words = reason_words(reason, code=code, spec=spec)
     before, alone = _REASONED[status]
     return f"{before}{words}" if words else alone
 

@@ -104,8 +104,7 @@ class Turn:
             self.status = intent.status
             self.status_code, self.status_message = intent.code[:40], intent.message[:300]
             if is_news:
-                words = f"{intent.status.replace('_', ' ').capitalize()}"
-                message = f"{words}: {intent.message}" if intent.message else words
+                message = status_message(intent.status, intent.message)
                 data = {"status": intent.status.value, "code": intent.code}
                 self.line("status", message, data, time=event.time)
 
@@ -127,6 +126,16 @@ class Turn:
         """Return what is to be carried out and forget it."""
         planned, self.planned = self.planned, []
         return planned
+
+
+def status_message(status: BotStatus, reason: str) -> str:
+    """Return a state with its reason; a reason that begins with the state's word stands alone."""
+    words = status.replace("_", " ").capitalize()
+    if not reason or reason.lower() == words.lower():
+        return words
+    if ": " not in reason and reason.split()[0] == words.split()[0]:
+        return reason
+    return f"{words}: {reason}"
 
 
 def open_turn(row: BotRow, *, view: MarketView, now: datetime) -> Turn:

@@ -45,6 +45,13 @@ SPEC = context_of().instrument
         ),
         (
             "status",
+            "Waiting for 265",
+            {"status": "WAITING_TRIGGER", "code": "TRIGGER"},
+            "Waiting for 265.00",
+        ),
+        ("status", "Stopping", {"status": "STOPPING"}, "Stopping: cancels its orders and closes"),
+        (
+            "status",
             "Stopping: Stop loss 235 reached at 234.95",
             {"status": "STOPPING", "code": "STOP_LOSS"},
             "Stopping: Stop loss 235.00 reached at 234.95",
