@@ -133,7 +133,7 @@ def status_message(status: BotStatus, reason: str) -> str:
     words = status.replace("_", " ").capitalize()
     if not reason or reason.lower() == words.lower():
         return words
-    if ": " not in reason and reason.split()[0] == words.split()[0]:
+    if ": " not in reason and reason.split(maxsplit=1)[0] == words.split()[0]:
         return reason
     return f"{words}: {reason}"
 

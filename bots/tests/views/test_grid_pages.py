@@ -78,7 +78,13 @@ def test_the_preview_is_the_worked_example(stage: Stage) -> None:
         ),
         (
             {"investment": "200000"},
-            ("investment", "INSUFFICIENT_FUNDS", "Free balance is Rs. 1,00,000.00", "2056.57", "100000"),
+            (
+                "investment",
+                "INSUFFICIENT_FUNDS",
+                "Free balance is Rs. 1,00,000.00",
+                "2056.57",
+                "100000",
+            ),
         ),
         (
             {"stop_loss": "250"},
