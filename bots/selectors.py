@@ -9,13 +9,15 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import User
+from bots.domain.enums import BotStatus
 from bots.domain.strategy import Strategy, StrategyContext
 from bots.exceptions import BotNotFound
 from bots.models import Bot, BotCommand, BotEvent
 from bots.registry import strategy_of
-from market.domain.enums import FeeMode
+from market.domain.enums import FeeMode, OrderStatus
 from market.models import Instrument
-from portfolio.models import FeeSchedule, Trade, VenueAccount
+from portfolio.domain.order_state import AT_VENUE
+from portfolio.models import FeeSchedule, Order, Trade, VenueAccount
 
 ZERO = Decimal(0)
 TIMELINE_ROWS = 50
@@ -43,6 +45,18 @@ def pending_commands(bots: Iterable[Bot]) -> dict[int, set[str]]:
 def pending_commands_of(user: User) -> dict[int, set[str]]:
     """Return the same for all bots of a user: one question, however many bots there are."""
     return _by_bot(BotCommand.objects.for_user(user).filter(handled_at__isnull=True))
+
+
+def placed_slots(bots: Iterable[Bot]) -> frozenset[str]:
+    """Return the slots of starting bots whose orders the venue has answered for.
+
+    A bot hears of its orders some steps later; without starting bots nothing is asked.
+    """
+    books = [bot.book_id for bot in bots if bot.status == BotStatus.STARTING and bot.book_id]
+    if not books:
+        return frozenset()
+    rows = Order.objects.filter(book__in=books, status__in=AT_VENUE | {OrderStatus.FILLED})
+    return frozenset(rows.values_list("slot_ref", flat=True))
 
 
 def _by_bot(rows: QuerySet[BotCommand]) -> dict[int, set[str]]:

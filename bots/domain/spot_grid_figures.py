@@ -1,5 +1,6 @@
 """What a Spot Grid shows: the figures of bots.md 1.3 at one price, and the words on its card."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -123,13 +124,19 @@ def preview_stop(config: GridConfig, state: GridState, *, price: Decimal) -> Sto
     )
 
 
-def card_words(config: GridConfig, state: GridState) -> str:
-    """Return the reason beside the state on a bot's card; empty when there is nothing to say."""
+def card_words(
+    config: GridConfig, state: GridState, *, placed: Collection[str] = frozenset()
+) -> str:
+    """Return the reason beside the state on a bot's card; empty when there is nothing to say.
+
+    `placed` are references of orders that the venue has answered for and the state has not heard
+    of yet.
+    """
     match state.status:
         case BotStatus.WAITING_TRIGGER:
             return f"Waiting for {plain(config.trigger_price or ZERO)}"
         case BotStatus.STARTING:
-            return _starting_words(state)
+            return _starting_words(state, placed)
         case BotStatus.RUNNING if state.task is not Task.NONE:
             return "Computing the ladder anew"
         case BotStatus.RUNNING if state.range_side:
@@ -138,12 +145,12 @@ def card_words(config: GridConfig, state: GridState) -> str:
             return ""
 
 
-def _starting_words(state: GridState) -> str:
+def _starting_words(state: GridState, placed: Collection[str]) -> str:
     if state.task is not Task.NONE:
         return "Buying the initial units"
     orders = [rung.order for rung in state.rungs.values() if rung.is_initial]
-    placed = sum(1 for order in orders if order is not None and order.is_acknowledged)
-    return f"{placed} of {len(orders)} placed"
+    count = sum(1 for order in orders if order and (order.is_acknowledged or order.ref in placed))
+    return f"{count} of {len(orders)} placed"
 
 
 def buy_cost(quantity: Decimal, price: Decimal, *, rate: Decimal) -> Decimal:

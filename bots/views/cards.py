@@ -23,6 +23,7 @@ from bots.selectors import (
     fee_rates_of,
     pending_commands,
     pending_commands_of,
+    placed_slots,
 )
 from market.domain.formatting import format_price, plain
 from market.domain.sparklines import line_points
@@ -91,8 +92,14 @@ def bot_cards(
     # Asked by user, not by bot: the same questions for no bot and for hundreds.
     rates, pending = fee_rates_of(user, at=timezone.now()), pending_commands_of(user)
     lines = {token: line_points(prices) for token, prices in day_lines(quotes.values()).items()}
+    placed = placed_slots(bots)
     cards = [
-        _card(view, quotes.get(view.bot.instrument_id), pending.get(view.bot.pk, set()))
+        _card(
+            view,
+            quotes.get(view.bot.instrument_id),
+            pending=pending.get(view.bot.pk, set()),
+            placed=placed,
+        )
         for view in bot_views(bots, rates=rates)
     ]
     return [replace(card, line=lines.get(card.bot.instrument_id, "")) for card in cards]
@@ -100,20 +107,23 @@ def bot_cards(
 
 def card_of(view: BotView, quote: Quote | None) -> BotCard:
     """Return the card of one bot at the newest price."""
-    return _card(view, quote, pending_commands([view.bot]).get(view.bot.pk, set()))
+    pending = pending_commands([view.bot]).get(view.bot.pk, set())
+    return _card(view, quote, pending=pending, placed=placed_slots([view.bot]))
 
 
 def _is_final(bot: Bot) -> bool:
     return BotStatus(bot.status).is_final
 
 
-def _card(view: BotView, quote: Quote | None, pending: set[str]) -> BotCard:
+def _card(
+    view: BotView, quote: Quote | None, *, pending: set[str], placed: frozenset[str]
+) -> BotCard:
     config: GridConfig = view.config
     return BotCard(
         bot=view.bot,
         price=quote.last_price if quote else None,
         figures=figures_at(view, quote),
-        words=_words(view),
+        words=_words(view, placed),
         pending=tuple(_PENDING_WORDS[kind] for kind in sorted(pending) if kind in _PENDING_WORDS),
         lower=config.lower,
         upper=config.upper,
@@ -142,11 +152,11 @@ def frozen_figures(values: Mapping[str, Any]) -> GridFigures:
     return GridFigures(**told)
 
 
-def _words(view: BotView) -> str:
+def _words(view: BotView, placed: frozenset[str]) -> str:
     bot = view.bot
     told = reason_words(bot.status_message, code=bot.status_code, spec=bot.instrument.spec)
     if not told and view.state is not None:
-        told = card_words(view.config, view.state)
+        told = card_words(view.config, view.state, placed=placed)
     return told or _WORDS.get(BotStatus(view.bot.status), "")
 
 

@@ -1,13 +1,16 @@
 """The life of a grid on the database: every act, with money conserved."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from bots.domain.enums import BotStatus
+from bots.domain.spot_grid_figures import card_words
 from bots.domain.strategy import CommandKind
 from bots.exceptions import BotNotFound, BotNotReady, InvalidParameter
 from bots.models import Bot, BotBand, BotCommand, BotEvent
-from bots.selectors import bot_of, bots_for, fills_of, recent_events, timeline
+from bots.selectors import bot_of, bots_for, fills_of, placed_slots, recent_events, timeline
 from bots.services import bots as services
 from bots.tests.factories import make_world, no_hint
 from bots.tests.runtime.ledger_watch import LedgerWatch
@@ -244,6 +247,27 @@ def test_stop_of_a_bot_that_never_saw_a_price_returns_its_money(world):
 
     assert stopped.status == "STOPPED"
     assert world.total(world.manual, "INR") == FUNDS
+
+
+def test_a_start_counts_the_orders_that_the_venue_has_answered_for(world):
+    bot = world.start()
+    orders = Order.objects.filter(book=bot.book_id, status="OPEN").order_by("pk")
+    answered = frozenset(orders.values_list("slot_ref", flat=True))
+    assert len(answered) == 8
+    # Running bots are asked nothing; of a starting one it counts what the state has not heard.
+    assert placed_slots([bot]) == frozenset()
+    bot.status = "STARTING"
+    assert answered < placed_slots([bot])
+    state = world.state(bot)
+    state.status = BotStatus.STARTING
+    for level, rung in state.rungs.items():
+        order = replace(rung.order, is_acknowledged=False)
+        state.rungs[level] = replace(rung, is_initial=True, order=order)
+    config = world.config(bot)
+    assert card_words(config, state) == "0 of 8 placed"
+    few = sorted(answered)[:3]
+    assert card_words(config, state, placed=few) == "3 of 8 placed"
+    assert card_words(config, state, placed=placed_slots([bot])) == "8 of 8 placed"
 
 
 # --------------------------------------------------------------------------------------- triggers
