@@ -1,5 +1,6 @@
 """What the console's order, trade, position and money pages list: one query each."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -210,6 +211,8 @@ class BookMoney:
 
     free_quote: Decimal
     free_units: Decimal
+    # Free ones and those that open sells hold.
+    units: Decimal
     fee_rate: Decimal
 
 
@@ -217,18 +220,24 @@ def money_of(book: Book, instrument: Instrument, *, now: datetime) -> BookMoney:
     """Return the free money and units of a book for one instrument."""
     rows = LedgerAccount.objects.filter(
         book=book,
-        kind=LedgerAccount.Kind.AVAILABLE,
+        kind__in=[LedgerAccount.Kind.AVAILABLE, LedgerAccount.Kind.HELD],
         asset__in=[instrument.quote_asset, instrument.base_asset],
     )
-    free = {row.asset: row.balance or ZERO for row in rows}
+    free, total = defaultdict[str, Decimal](Decimal), defaultdict[str, Decimal](Decimal)
+    for row in rows:
+        balance = row.balance or ZERO
+        total[row.asset] += balance
+        if row.kind == LedgerAccount.Kind.AVAILABLE:
+            free[row.asset] = balance
     schedule = (
         FeeSchedule.objects.filter(venue_account=book.venue_account_id, valid_from__lte=now)
         .order_by("-valid_from")
         .first()
     )
     return BookMoney(
-        free_quote=free.get(instrument.quote_asset, ZERO),
-        free_units=free.get(instrument.base_asset, ZERO),
+        free_quote=free[instrument.quote_asset],
+        free_units=free[instrument.base_asset],
+        units=total[instrument.base_asset],
         fee_rate=max(schedule.maker_rate, schedule.taker_rate) if schedule else ZERO,
     )
 

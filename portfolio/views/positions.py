@@ -1,14 +1,14 @@
 """Positions, holdings and trades."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from market.domain.formatting import plain
+from market.domain.formatting import decimals_of, plain
 from market.domain.ticks import Quote
 from market.streams import connect, read_quotes
 from portfolio.models import Position, Trade
@@ -18,6 +18,7 @@ from portfolio.views.csv_files import MAX_ROWS, csv_response
 from portfolio.views.scope import selected_account
 
 ZERO = Decimal(0)
+AVERAGE_DECIMALS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,17 @@ def position_csv(request: HttpRequest) -> HttpResponse:
 
 
 def _csv_row(row: PositionRow) -> list[object]:
-    position = row.position
+    position, average = row.position, row.average
+    if average is not None:
+        # A quotient has no end: two decimals more than a price has.
+        decimals = decimals_of(position.instrument.tick_size) + AVERAGE_DECIMALS
+        average = average.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
     return [
         position.instrument.exchange,
         position.instrument.tradingsymbol,
         position.book.name,
         plain(position.quantity),
-        _plain(row.average),
+        _plain(average),
         _plain(row.last_price),
         _plain(row.value),
         _plain(row.unrealised),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ import redis
 from accounts.models import User
 from finbyte_site.tests.console import Stage
 from portfolio.models import LedgerTransaction, Order
-from portfolio.tests.factories import make_account, make_book, send, trade_now
+from portfolio.tests.factories import give, make_account, make_book, send, trade_now
 from portfolio.views.csv_files import csv_response
 
 pytestmark = pytest.mark.django_db
@@ -232,3 +233,21 @@ def test_an_account_chosen_above_narrows_every_page(stage: Stage) -> None:
         stage.account.name
         not in stage.client.get("/console/funds/").content.decode().split("</header>")[1]
     )
+
+
+def test_the_ticket_tells_free_units_from_those_on_offer(stage: Stage) -> None:
+    give(stage.book, "NSE:ONGC", 30, now=stage.now)
+    address = f"/console/ticket/{stage.instrument.pk}/preview/"
+    page = " ".join(stage.client.post(address, TICKET).content.decode().split())
+    assert re.search(r"You hold</dt> <dd[^>]*> 30 ", page)
+    assert place(stage, side="SELL", quantity="12", price="270")[0] == 200
+    page = " ".join(stage.client.post(address, TICKET).content.decode().split())
+    assert re.search(r"You hold</dt> <dd[^>]*> 18 free of 30 ", page)
+
+
+def test_an_average_in_a_file_has_two_decimals_more_than_a_price(stage: Stage) -> None:
+    for quantity, price in ((2, 250), (1, 255)):
+        trade_now(stage.book, stage.instrument, quantity=quantity, price=price, now=stage.now)
+    text = stage.client.get("/console/positions/download/").content.decode()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["average_price"] == "251.6667"
