@@ -5,12 +5,14 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_safe
 
 from accounts.domain.client_address import client_address
 from accounts.exceptions import SignUpRefused
@@ -38,6 +40,14 @@ def sign_up_page(request: HttpRequest) -> HttpResponseBase:
             return redirect(settings.LOGIN_REDIRECT_URL)
     style_fields(form)
     return render(request, "registration/sign_up.html", {"form": form})
+
+
+@require_safe
+def without_slash(request: HttpRequest, **_parts: str) -> HttpResponseBase:
+    """Lead from an address with a slash too many to the page."""
+    query = request.META.get("QUERY_STRING", "")
+    page = request.path.removesuffix("/")
+    return HttpResponsePermanentRedirect(f"{page}?{query}" if query else page)
 
 
 def admin_log_in(request: HttpRequest) -> HttpResponseBase:

@@ -101,3 +101,17 @@ def test_the_page_says_what_is_wrong(client, alice, values, field, words):
 def test_sign_ups_from_one_address_are_limited(client):
     answers = [post(client, password="short").status_code for _ in range(31)]
     assert answers == [200] * 30 + [429]
+
+
+@pytest.mark.django_db
+def test_account_pages_are_found_with_a_slash_too_many(client):
+    for page in ("sign-up", "log-in", "password-reset", "password-reset/a/b"):
+        answer = client.get(f"/console/account/{page}/?next=/console/bots/")
+        assert answer.status_code == 301
+        assert answer["Location"] == f"/console/account/{page}?next=/console/bots/"
+    assert client.post("/console/account/sign-up/").status_code == 405
+    # Nothing is made up for pages that do not exist, and programs are not led about.
+    assert client.get("/console/account/nothing").status_code == 404
+    assert client.get("/console/account/nothing/").status_code == 404
+    assert client.get("/console/account//elsewhere.example/").status_code == 404
+    assert client.get("/user/profile/").status_code != 301
