@@ -56,7 +56,7 @@ def placed_slots(bots: Iterable[Bot]) -> frozenset[str]:
     if not books:
         return frozenset()
     rows = Order.objects.filter(book__in=books, status__in=AT_VENUE | {OrderStatus.FILLED})
-    return frozenset(rows.values_list("slot_ref", flat=True))
+    return frozenset(slot for slot in rows.values_list("slot_ref", flat=True) if slot is not None)
 
 
 def _by_bot(rows: QuerySet[BotCommand]) -> dict[int, set[str]]:
