@@ -2,19 +2,22 @@
 
 from datetime import datetime
 
-from django.db.models import F
-from django.db.models.functions import Greatest, Least
+from django.db import connection
 
 from portfolio.exceptions import InvalidOrder
 from portfolio.models import Book, LedgerAccount
 from portfolio.selectors.orders import open_orders_of_book
 
+_ACK = """
+    UPDATE portfolio_book SET consumed_seq = least(%s, event_seq)
+     WHERE id = %s AND consumed_seq < least(%s, event_seq)
+"""
+
 
 def ack_book_events(book_id: int, seq: int) -> None:
     """Note that the owner has dealt with the book's events up to `seq`; never goes back."""
-    Book.objects.filter(pk=book_id).update(
-        consumed_seq=Greatest(F("consumed_seq"), Least(seq, F("event_seq")))
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_ACK, [seq, book_id, seq])
 
 
 def set_trading_state(book_id: int, state: str) -> None:
