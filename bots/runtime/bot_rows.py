@@ -58,6 +58,16 @@ _WRITE = """
         SELECT %(id)s, step_no, kind, message, data, market_time, %(now)s
           FROM json_to_recordset(%(lines)s) AS e(step_no bigint, kind text, message text,
                                                  data jsonb, market_time timestamptz)
+    ), dropped AS (
+        DELETE FROM bots_botband
+         WHERE %(rearms)s AND bot_id = %(id)s AND NOT instrument_id = ANY(%(tokens)s::bigint[])
+    ), armed AS (
+        INSERT INTO bots_botband (bot_id, instrument_id, wake_below, wake_above, is_armed)
+        SELECT %(id)s, token, below, above, true
+          FROM unnest(%(tokens)s::bigint[], %(below)s::numeric[], %(above)s::numeric[])
+            AS band(token, below, above)
+            ON CONFLICT (bot_id, instrument_id) DO UPDATE SET wake_below = excluded.wake_below,
+               wake_above = excluded.wake_above, is_armed = true
     )
     UPDATE bots_bot SET state = %(state)s::jsonb, status = %(status)s,
            status_code = %(status_code)s, status_message = %(status_message)s,
@@ -71,14 +81,6 @@ _WRITE = """
            started_at = %(started_at)s, stopped_at = coalesce(stopped_at, %(stopped_at)s),
            updated_at = %(now)s
      WHERE id = %(id)s
-"""
-_DROP_BANDS = "DELETE FROM bots_botband WHERE bot_id = %s AND NOT instrument_id = ANY(%s)"
-_ARM_BANDS = """
-    INSERT INTO bots_botband (bot_id, instrument_id, wake_below, wake_above, is_armed)
-    SELECT %s, token, below, above, true
-      FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[]) AS band(token, below, above)
-        ON CONFLICT (bot_id, instrument_id) DO UPDATE SET wake_below = excluded.wake_below,
-           wake_above = excluded.wake_above, is_armed = true
 """
 _HANDLED = """
     UPDATE bots_botcommand SET handled_at = %s, refusal = told.refusal
@@ -190,17 +192,6 @@ def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def arm_bands(bot_id: int, bands: Sequence[Band]) -> None:
-    """Let exactly these bands be armed."""
-    tokens = [band.instrument_token for band in bands]
-    with connection.cursor() as cursor:
-        cursor.execute(_DROP_BANDS, [bot_id, tokens])
-        if bands:
-            below = [band.wake_below for band in bands]
-            above = [band.wake_above for band in bands]
-            cursor.execute(_ARM_BANDS, [bot_id, tokens, below, above])
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line for the timeline."""
@@ -212,8 +203,14 @@ class Line:
     market_time: datetime | None
 
 
-def write_bot(values: dict[str, Any], lines: Sequence[Line]) -> None:
-    """Write where a bot stands after its step, with the lines for its timeline."""
+def write_bot(
+    values: dict[str, Any], lines: Sequence[Line], *, bands: Sequence[Band] | None
+) -> None:
+    """Write where a bot stands after its step, with the lines for its timeline, in one statement.
+
+    With `bands` exactly these are armed afterwards; without, they stay as they are.
+    """
+    armed = bands or ()
     rows = [
         {
             "step_no": line.step_no,
@@ -225,7 +222,17 @@ def write_bot(values: dict[str, Any], lines: Sequence[Line]) -> None:
         for line in lines
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, {**values, "lines": orjson.dumps(rows).decode()})
+        cursor.execute(
+            _WRITE,
+            {
+                **values,
+                "lines": orjson.dumps(rows).decode(),
+                "rearms": bands is not None,
+                "tokens": [band.instrument_token for band in armed],
+                "below": [band.wake_below for band in armed],
+                "above": [band.wake_above for band in armed],
+            },
+        )
 
 
 def close_commands(refusals: dict[int, str], *, now: datetime) -> None:

@@ -18,7 +18,6 @@ from bots.runtime.acts import Surroundings, carry_out
 from bots.runtime.book_news import strategy_events
 from bots.runtime.bot_rows import (
     BotRow,
-    arm_bands,
     close_commands,
     lock_bot,
     write_bot,
@@ -219,10 +218,8 @@ def _write(turn: Turn, mark: datetime | None) -> datetime | None:
     state = cast("SummedState", turn.state)
     bands = turn.bands
     # Ticks that came between the view and this commit met the old bands: look again.
-    looks_again = False
-    if bands != row.bands:
-        arm_bands(row.id, bands)
-        looks_again = bool(bands)
+    rearms = bands != row.bands
+    looks_again = rearms and bool(bands)
     is_running = turn.status is BotStatus.RUNNING
     write_bot(
         {
@@ -247,6 +244,7 @@ def _write(turn: Turn, mark: datetime | None) -> datetime | None:
             "now": now,
         },
         turn.lines,
+        bands=bands if rearms else None,
     )
     if turn.handled:
         close_commands(turn.handled, now=now)
