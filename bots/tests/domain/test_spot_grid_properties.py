@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from decimal import Decimal
 from datetime import timedelta
 
 import numpy as np
@@ -166,7 +167,8 @@ def jump_reports(hand, price):
                         fill,
                         quantity=quantity,
                         cumulative=quantity if not number else fill.quantity,
-                        fee=fill.fee * quantity / fill.quantity,
+                        # At the scale of the ledger, as every fee is: sums are exact then.
+                        fee=(fill.fee * quantity / fill.quantity).quantize(Decimal("1e-12")),
                         is_complete=bool(number),
                         trade_ref=f"{fill.trade_ref}/{number}",
                     )
