@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finbyte_site.settings")
 
@@ -26,6 +27,12 @@ app.conf.beat_schedule = {
         "task": "market.ensure_partitions",
         "schedule": 6 * 3600.0,
         "options": {"queue": "slow", "expires": 3600},
+    },
+    # By the clock, not by the time since a start: a copy that often restarts is digested too.
+    "digest order events": {
+        "task": "portfolio.digest_orders",
+        "schedule": crontab(minute="7"),
+        "options": {"queue": "slow", "expires": 3000},
     },
     "forget send rates": {
         "task": "portfolio.forget_rates",

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 from celery import shared_task
+from django.utils import timezone
 
 from portfolio.services.gateway import forget_rate_seconds
+from portfolio.services.order_digests import digest_orders as write_digest
 
 KEPT_RATES = timedelta(hours=1)
 
@@ -13,3 +15,9 @@ KEPT_RATES = timedelta(hours=1)
 def forget_rates() -> None:
     """Forget how many orders were sent in seconds long gone."""
     forget_rate_seconds(older_than=KEPT_RATES)
+
+
+@shared_task(name="portfolio.digest_orders", ignore_result=True)
+def digest_orders() -> None:
+    """Write what the order chains end in into the audit chain; hourly."""
+    write_digest(now=timezone.now())

@@ -17,6 +17,7 @@ from portfolio.domain.event_chain import event_hash
 from portfolio.domain.order_state import SENT
 from portfolio.models import Order, OrderEvent
 from portfolio.services import invariant_queries as queries
+from portfolio.services.order_digests import broken_digests
 from portfolio.services.orders import client_order_id
 
 # An order may be on its way, or looked for, this long before somebody must hear of it.
@@ -88,7 +89,9 @@ def orders_live_by_the_table(_now: datetime) -> list[Violation]:
     """I7: no more filled than ordered, no fill of what was not sent, ends stay ends."""
     values = {"terminal": sorted(TERMINAL_STATUSES)}
     found = _ask("I7", queries.FILLED) + _ask("I7", queries.UNSENT_TRADES)
-    return found + _ask("I7", queries.HISTORY, values) + _broken_chains()
+    found += _ask("I7", queries.HISTORY, values) + _broken_chains()
+    digests = broken_digests()
+    return found + [Violation("I7", f"audit_event {e.audit_event_id}", e.message) for e in digests]
 
 
 def _broken_chains() -> list[Violation]:
