@@ -2,8 +2,8 @@
 
 import random
 from dataclasses import replace
-from decimal import Decimal
 from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
