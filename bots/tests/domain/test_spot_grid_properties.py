@@ -1,6 +1,8 @@
 """What must hold on every path (bots.md 12)."""
 
+import json
 import random
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -176,10 +178,22 @@ def jump_reports(hand, price):
     return reports
 
 
+def resting(hand):
+    """Return what rests, by slot: which counter order came first is told by its number alone."""
+    return sorted((ref.rpartition("-")[0], o.price, o.quantity) for ref, o in hand.open.items())
+
+
+def without_numbers(state):
+    """Return the state as text, references without their running number."""
+    return re.sub(r"(b7-[a-z0-9]+-[BS])-\d+", r"\1", json.dumps(dumped(state), sort_keys=True))
+
+
 @SETTINGS
-@given(walks(), st.randoms(use_true_random=False))
-def test_reports_twice_or_in_another_order_leave_the_same_state(walk, rng):
+@given(walks(), st.integers(0, 9999))
+def test_reports_twice_or_in_another_order_leave_the_same_state(walk, seed):
     config, start, prices = walk
+    # An order drawn by hypothesis tends to be no change at all; a seeded one is thorough.
+    rng = random.Random(seed)  # noqa: S311 - repeatable by the seed
     straight, crooked = Hand(config), Hand(config)
     for hand in (straight, crooked):
         hand.start(start)
@@ -193,8 +207,8 @@ def test_reports_twice_or_in_another_order_leave_the_same_state(walk, rng):
             for report in rows:
                 hand.run(report)
                 hand.run(report)
-        assert sorted(straight.open) == sorted(crooked.open)
-        assert dumped(straight.state) == dumped(crooked.state)
+        assert resting(straight) == resting(crooked)
+        assert without_numbers(straight.state) == without_numbers(crooked.state)
 
 
 # -------------------------------------------------------------------------- kill and recover
