@@ -215,7 +215,7 @@ def bob(request: pytest.FixtureRequest, now: datetime) -> "User":
 @pytest.fixture
 def staff(request: pytest.FixtureRequest, now: datetime) -> "User":
     """Return one who runs the platform."""
-    return _user(request, "staff", now, is_staff=True, is_superuser=True)
+    return _user(request, "staff", now, role="ADMINISTRATOR")
 
 
 def _user(request: pytest.FixtureRequest, name: str, now: datetime, **fields: Any) -> "User":

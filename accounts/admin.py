@@ -5,13 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.admin_base import AuditedAdmin, LongReadOnlyAdmin
 from accounts.models import AuditEvent, User
 
-# django-otp's own page shows the seeds; second factors get a page that does not.
-admin.site.unregister(TOTPDevice)
 admin.site.unregister(Group)
 
 _RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")

@@ -31,7 +31,14 @@ _RETRY_SECONDS = "2"
 
 TABLE: dict[type[Exception], WireError] = {
     accounts.AccountsError: _OUR_FAULT,
+    accounts.InvalidInput: _INPUT,
     accounts.SignUpRefused: _INPUT,
+    accounts.NotFound: _NOT_FOUND,
+    accounts.Refused: WireError(403, "PermissionException"),
+    accounts.StepUpNeeded: WireError(403, "TwoFAException"),
+    accounts.CodeRefused: WireError(403, "TwoFAException"),
+    accounts.TooManyGuesses: WireError(429, "NetworkException"),
+    accounts.TokenRefused: WireError(403, "TokenException"),
     accounts.AuditChainBroken: _OUR_FAULT,
     market.MarketError: _OUR_FAULT,
     market.InstrumentNotFound: _INPUT,

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from accounts.domain.roles import Role
 from accounts.models import User
-from accounts.services.users import register_user
+from accounts.services.users import give_role, register_user
 from bots.models import Bot
 from bots.runtime.hints import hint_bot
 from bots.services.bots import create_bot, start_bot
@@ -51,9 +52,7 @@ def seed_people(passwords: DemoPasswords, *, now: datetime) -> None:
     with transaction.atomic():
         demo = _user(DEMO_EMAIL, passwords.demo, full_name="Demo", now=now)
         staff = _user(STAFF_EMAIL, passwords.staff, full_name="Staff", now=now)
-        if not staff.is_superuser:
-            staff.is_staff = staff.is_superuser = True
-            staff.save(update_fields=["is_staff", "is_superuser"])
+        give_role(staff, Role.ADMINISTRATOR)
         if not VenueAccount.objects.filter(user=demo).exists():
             open_paper_accounts(demo, now=now)
     if not Bot.objects.filter(user=demo).exists():

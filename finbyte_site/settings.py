@@ -42,13 +42,13 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.postgres",
-    "django.contrib.sessions",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
     "django_otp",
-    "django_otp.plugins.otp_totp",
+    "django_otp_webauthn",
+    "axes",
     "csp",
     "accounts",
     "market",
@@ -67,9 +67,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
+    "accounts.middleware.SessionRulesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "finbyte_site.urls"
 ASGI_APPLICATION = "finbyte_site.asgi.application"
@@ -126,6 +127,17 @@ CHANNEL_LAYERS = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Passkeys belong to a name, never to a number: on a loopback copy they work at localhost.
+OTP_WEBAUTHN_RP_NAME = "FinByte"
+OTP_WEBAUTHN_RP_ID = "localhost" if env.is_loopback(_PUBLIC.hostname) else str(_PUBLIC.hostname)
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [
+    f"http://localhost:{PORT}" if env.is_loopback(_PUBLIC.hostname) else PUBLIC_URL
+]
+OTP_WEBAUTHN_ALLOW_PASSWORDLESS_LOGIN = False
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -149,8 +161,9 @@ CSRF_COOKIE_NAME = "__Host-finbyte_csrf" if _HTTPS else "finbyte_csrf"
 SESSION_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_HTTPONLY = True
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
-SESSION_COOKIE_AGE = 12 * 3600
+# Sessions end by their stamp (accounts.domain.session_rules), anonymous ones after this long.
+SESSION_ENGINE = "accounts.session_store"
+SESSION_COOKIE_AGE = 3600
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -6,6 +6,10 @@ ensure_services()
 
 from finbyte_site.settings import *  # noqa: E402
 
+FIELD_KEYS = [
+    "only-for-tests-0123456789-field-key-newest",
+    "only-for-tests-0123456789-field-key-older",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # WhiteNoise warns, and a warning fails a test, where the folder of collected files is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,27 @@
 """Models of the accounts app."""
 
+from accounts.models.api_apps import ApiApp, ApiSession, RequestToken
 from accounts.models.audit import AuditEvent
+from accounts.models.delegations import Delegation
+from accounts.models.devices import DeviceToken, LogInPlace, TrustedAddress, TrustedDevice
+from accounts.models.guesses import GuessBucket
+from accounts.models.second_factors import AuthenticatorApp, RecoveryCode
+from accounts.models.sessions import ConsoleSession
 from accounts.models.users import User
 
-__all__ = ["AuditEvent", "User"]
+__all__ = [
+    "ApiApp",
+    "ApiSession",
+    "AuditEvent",
+    "AuthenticatorApp",
+    "ConsoleSession",
+    "Delegation",
+    "DeviceToken",
+    "GuessBucket",
+    "LogInPlace",
+    "RecoveryCode",
+    "RequestToken",
+    "TrustedAddress",
+    "TrustedDevice",
+    "User",
+]

@@ -7,6 +7,8 @@ from django.db import connection, models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts.domain.roles import Role
+
 if TYPE_CHECKING:
     from accounts.models.users import User
 
@@ -41,10 +43,14 @@ class UserManager(BaseUserManager["User"]):
         with connection.cursor() as cursor:
             cursor.execute("SELECT nextval('accounts_public_id')")
             number = cursor.fetchone()[0]
+        role = Role(fields.pop("role", Role.USER))
         user = self.model(
             email=email.strip().lower(),
             public_id=f"FB{number:04d}",
             joined_at=fields.pop("joined_at", None) or timezone.now(),
+            role=role,
+            is_staff=role is not Role.USER,
+            is_superuser=role is Role.ADMINISTRATOR,
             **fields,
         )
         user.set_password(password)
@@ -52,5 +58,5 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a staff user with every permission."""
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        """Create an administrator."""
+        return self.create_user(email, password, role=Role.ADMINISTRATOR, **fields)

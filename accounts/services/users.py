@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
+from accounts.domain.roles import Role
 from accounts.exceptions import SignUpRefused
 from accounts.models import User
 
@@ -40,3 +41,14 @@ def deactivate_user(user: User) -> bool:
 def activate_user(user: User) -> bool:
     """Let the user log in again; say whether it was new."""
     return bool(User.objects.filter(pk=user.pk, is_active=False).update(is_active=True))
+
+
+def give_role(user: User, role: Role) -> bool:
+    """Give the user a role, with the flags that Django asks for; say whether it was new."""
+    if user.role == role:
+        return False
+    user.role = role
+    user.is_staff = role is not Role.USER
+    user.is_superuser = role is Role.ADMINISTRATOR
+    user.save(update_fields=["role", "is_staff", "is_superuser"])
+    return True

@@ -23,6 +23,8 @@ from portfolio.exceptions import (
 KITE_PAIRS = {
     ("TokenException", 403),
     ("UserException", 403),
+    ("TwoFAException", 403),
+    ("NetworkException", 429),
     ("PermissionException", 403),
     ("OrderException", 400),
     ("InputException", 400),

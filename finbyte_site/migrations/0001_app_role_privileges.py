@@ -34,7 +34,8 @@ class Migration(migrations.Migration):
     run_before = [
         ("contenttypes", "0001_initial"),
         ("auth", "0001_initial"),
-        ("sessions", "0001_initial"),
+        ("axes", "0001_initial"),
+        ("django_otp_webauthn", "0001_initial"),
         ("accounts", "0001_initial"),
         ("market", "0001_initial"),
         ("portfolio", "0001_initial"),

@@ -2,13 +2,17 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
+from uuid import uuid4
 
 import redis
 from django.test import Client
 from django.utils import timezone
 
+from accounts.domain.roles import SecondFactorRule
+from accounts.domain.session_rules import SessionStamp
 from accounts.models import User
+from accounts.session_store import SessionStore
 from bots.domain.enums import BotStatus
 from bots.models import Bot
 from bots.registry import strategy_of
@@ -31,11 +35,38 @@ from portfolio.tests.factories import (
 GRID = {"lower": "240", "upper": "280", "grids": "8", "investment": "50000"}
 
 
-def client_of(user: User, *, checks_csrf: bool = False) -> Client:
-    """Return a browser in which the user is logged in."""
+def client_of(
+    user: User, *, checks_csrf: bool = False, factor_at: datetime | None = None
+) -> Client:
+    """Return a browser in which the user is logged in; `factor_at`: with a second factor, then."""
     client = Client(enforce_csrf_checks=checks_csrf)
-    client.force_login(user)
+    stamp_client(client, user, factor_at=factor_at)
     return client
+
+
+def stamp_client(
+    client: Client, user: User, *, factor_at: datetime | None = None, **stamp: Any
+) -> SessionStamp:
+    """Log the user in as the log-in page does, with the stamp that it would write."""
+    client.force_login(user)
+    session = cast("SessionStore", client.session)
+    started = stamp.pop("started_at", timezone.now())
+    kept = SessionStamp(
+        **{
+            "public_id": str(uuid4()),
+            "started_at": started,
+            "seen_at": started,
+            "rule": SecondFactorRule(user.second_factor_rule),
+            "address": "127.0.0.1",
+            "browser": "A program",
+            "factor_at": factor_at,
+            "password_at": started,
+            **stamp,
+        }
+    )
+    session.stamp = kept
+    session.save()
+    return kept
 
 
 def put_price(client: redis.Redis, instrument: Instrument, price: object) -> Quote:

@@ -1,0 +1,51 @@
+"""Second factors. Passkeys have their own app (`django_otp_webauthn`)."""
+
+from django.conf import settings
+from django.db import models
+from django_otp.models import Device, ThrottlingMixin, TimestampMixin
+
+from accounts.models.managers import OwnedQuerySet
+
+
+class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]
+    """One TOTP generator of a user (RFC 6238: SHA-1, 6 digits, 30 s). The seed is sealed.
+
+    `confirmed` after its first code; `last_step` is the newest time step whose code was used.
+    """
+
+    sealed_seed = models.TextField()
+    last_step = models.BigIntegerField(default=-1)
+    drift = models.SmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(confirmed=True), name="one_authenticator_app"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class RecoveryCode(models.Model):
+    """One of ten codes that stand in for a lost second factor; works once."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes"
+    )
+    # The first two digits of a code: they say which row to compare, so one slow hash suffices.
+    slot = models.PositiveSmallIntegerField()
+    code_hash = models.CharField(max_length=128)
+    made_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "slot"], name="recovery_code_slot_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"code {self.slot:02d}"
