@@ -1,0 +1,163 @@
+"""Every address of the site, and what it is about: the tenant matrix's one list.
+
+A route that is not here fails the matrix. `Row.of` gives the parts of the address for somebody's
+things; a row without it is about whoever asks.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from django.urls import URLPattern, get_resolver
+
+from finbyte_site.tests.tenants.world import Things
+
+Parts = dict[str, Any]
+
+
+class Kind(Enum):
+    """Who may come."""
+
+    PUBLIC = auto()
+    # Shows or changes what belongs to the account on the screen: the viewer sees the owner's.
+    CONSOLE = auto()
+    # The settings of whoever is logged in, also while he looks at somebody else's account.
+    ACCOUNT = auto()
+    ADMIN = auto()
+    PROGRAM = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One route: who may come, and whose thing it names."""
+
+    kind: Kind
+    of: Callable[[Things], Parts] | None = None
+    # Fields to post beside those that name things.
+    data: dict[str, Any] = field(default_factory=dict)
+    # The session ends with this act: its actor logs in again.
+    ends_session: bool = False
+
+
+def walk(patterns: Any = None, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
+    """Give address pattern and name of every route of the site."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        address = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield address, namespace + (pattern.name or "")
+        else:
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from walk(pattern.url_patterns, address, namespace + inner)
+
+
+def fields_naming(things: Things) -> Parts:
+    """Return fields that name somebody's things, sent with every request beside the address."""
+    return {
+        "account": things.stage.account.pk,
+        "venue_account": things.stage.account.pk,
+        "book": things.stage.book.pk,
+        "ids": things.order.pk,
+        "order_id": things.order.pk,
+        "bot_id": things.bot.pk,
+        "user": things.user.pk,
+        "instrument": "NSE:ONGC",
+        "symbol": "NSE:ONGC",
+        "side": "BUY",
+        "order_type": "LIMIT",
+        "time_in_force": "GTC",
+        "quantity": "5",
+        "price": "251",
+    }
+
+
+def _bot(things: Things) -> Parts:
+    return {"bot_id": things.bot.pk}
+
+
+def _order(things: Things) -> Parts:
+    return {"order_id": things.order.pk}
+
+
+def _market(things: Things) -> Parts:
+    return {"exchange": "NSE", "tradingsymbol": "ONGC"}
+
+
+def _ticket(things: Things) -> Parts:
+    return {"token": things.stage.instrument.pk}
+
+
+def _bot_kind(things: Things) -> Parts:
+    return {"kind": "spot_grid"}
+
+
+PUBLIC = {
+    "": Row(Kind.PUBLIC),
+    "healthz": Row(Kind.PUBLIC),
+    "console/account/sign-up": Row(Kind.PUBLIC),
+    "console/account/log-in": Row(Kind.PUBLIC),
+    "console/account/log-out": Row(Kind.PUBLIC, ends_session=True),
+    "console/account/password-reset": Row(Kind.PUBLIC),
+    "console/account/password-reset/sent": Row(Kind.PUBLIC),
+    "console/account/password-reset/<str:uidb64>/<str:token>": Row(
+        Kind.PUBLIC, lambda _: {"uidb64": "MQ", "token": "x-y"}
+    ),
+    "console/theme/": Row(Kind.PUBLIC),
+}
+
+# Named by somebody's thing: a stranger finds nothing there.
+OWNED = {
+    **{
+        f"console/bots/<int:bot_id>/{page}": Row(Kind.CONSOLE, _bot)
+        for page in ("", "live/", "ladder/", "fills/", "orders/", "timeline/")
+    },
+    "console/bots/<int:bot_id>/<str:name>/": Row(
+        Kind.CONSOLE, lambda things: {**_bot(things), "name": "pause"}
+    ),
+    **{
+        f"console/orders/<int:order_id>/{page}": Row(Kind.CONSOLE, _order)
+        for page in ("", "row/", "modify/", "cancel/")
+    },
+}
+
+CONSOLE = {
+    **{
+        f"console/{page}": Row(Kind.CONSOLE)
+        for page in (
+            "",
+            "panels/",
+            "search/",
+            "account-switch/",
+            "markets/",
+            "bots/",
+            "bots/new/",
+            "orders/",
+            "orders/rows/",
+            "orders/download/",
+            "orders/cancel-all/",
+            "orders/cancel-all/ask/",
+            "positions/",
+            "positions/download/",
+            "positions/trades/",
+            "positions/trades/download/",
+            "funds/",
+            "funds/download/",
+        )
+    },
+    **{
+        f"console/markets/<str:exchange>/<str:tradingsymbol>/{page}": Row(Kind.CONSOLE, _market)
+        for page in ("", "candles/", "depth/", "fills/")
+    },
+    **{
+        f"console/ticket/<int:token>/{page}": Row(Kind.CONSOLE, _ticket)
+        for page in ("place/", "preview/")
+    },
+    **{
+        f"console/bots/new/<str:kind>/{page}": Row(Kind.CONSOLE, _bot_kind)
+        for page in ("", "suggestions/", "preview/", "review/")
+    },
+}
+
+ACCOUNT = {f"console/account/{page}": Row(Kind.ACCOUNT) for page in ("password-change", "profile")}
+
+ROUTES: dict[str, Row] = {**PUBLIC, **OWNED, **CONSOLE, **ACCOUNT}

@@ -1,0 +1,211 @@
+"""Every address x everybody x own and foreign things: who sees what, and that nothing changes."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+from django.apps import apps
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.models.managers import OwnedQuerySet
+from finbyte_site.tests.console import client_of, stamp_client
+from finbyte_site.tests.tenants.routes import OWNED, ROUTES, Kind, Row, fields_naming, walk
+from finbyte_site.tests.tenants.world import Things, things_of
+
+pytestmark = pytest.mark.django_db
+
+APPS = ("accounts", "market", "portfolio", "bots")
+# Where somebody who is not logged in is sent.
+LOG_IN = "/console/account/log-in"
+METHODS = ("get", "post")
+_PART = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+def address_of(pattern: str, parts: dict[str, Any]) -> str:
+    return "/" + _PART.sub(lambda found: str(parts[found[1]]), pattern)
+
+
+def test_every_route_is_in_the_matrix():
+    unlisted = [
+        pattern
+        for pattern, _name in walk()
+        if pattern not in ROUTES and not is_known_by_rule(pattern)
+    ]
+    assert not unlisted, f"add to finbyte_site/tests/tenants/routes.py: {unlisted}"
+
+
+def test_the_matrix_lists_no_route_that_is_gone():
+    patterns = {pattern for pattern, _name in walk()}
+    assert not [pattern for pattern in ROUTES if pattern not in patterns]
+
+
+def is_known_by_rule(pattern: str) -> bool:
+    """Say whether another test of this file takes the route by its place: admin, API, slashes."""
+    is_slash_twin = pattern.startswith("console/account/") and pattern.removesuffix("/") in ROUTES
+    return pattern.startswith(("admin/", "^")) or is_slash_twin
+
+
+@pytest.fixture
+def world(alice: User, bob: User, redis_client: redis.Redis) -> dict[str, Things]:
+    """Give alice and bob their things."""
+    return {"alice": things_of(alice, redis_client), "bob": things_of(bob, redis_client)}
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back what a request has changed."""
+    block = transaction.atomic()
+    # As Django marks the transaction of a test: the door's durable one may stand inside it.
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def ask(client: Client, method: str, pattern: str, things: Things) -> Any:
+    """Ask for a route with the ids of somebody's things in the address and in every field."""
+    row = ROUTES[pattern]
+    address = address_of(pattern, row.of(things) if row.of else {})
+    return getattr(client, method)(address, {**fields_naming(things), **row.data})
+
+
+def logged_in(user: User) -> Client:
+    return client_of(user, factor_at=timezone.now())
+
+
+def again(client: Client, user: User, row: Row) -> None:
+    if row.ends_session:
+        stamp_client(client, user, factor_at=timezone.now())
+
+
+def fingerprint(user: User) -> str:
+    """Return a digest of every row that belongs to the user, but what a log-in itself writes."""
+    digest = hashlib.sha256()
+    for label in APPS:
+        for model in apps.get_app_config(label).get_models():
+            rows: Any = model._default_manager.all()
+            if model._meta.label in WRITTEN_BY_LOG_IN or not isinstance(rows, OwnedQuerySet):
+                continue
+            values = rows.for_user(user).order_by("pk").values_list()
+            digest.update(repr((model._meta.label, list(values))).encode())
+    return digest.hexdigest()
+
+
+WRITTEN_BY_LOG_IN = {"accounts.ConsoleSession", "accounts.LogInPlace", "accounts.AuditEvent"}
+
+
+class TestStrangers:
+    """A thing of somebody else's is no thing at all, whoever asks in the console."""
+
+    @pytest.mark.parametrize("name", ["bob", "support", "administrator"])
+    def test_a_foreign_id_is_404_and_nothing_changes(self, world, name, people):
+        alice, client = world["alice"], logged_in(people[name])
+        before, wrong = fingerprint(alice.user), []
+        for pattern in OWNED:
+            answers = self._answers(client, pattern, alice)
+            if answers - {405} != {404}:
+                wrong.append((pattern, answers))
+        assert not wrong
+        assert fingerprint(alice.user) == before
+
+    def _answers(self, client, pattern, things):
+        answers = set()
+        for method in METHODS:
+            response = ask(client, method, pattern, things)
+            assert things.marker not in response.text, (method, pattern)
+            answers.add(response.status_code)
+        return answers
+
+    @pytest.mark.parametrize("name", ["bob", "support", "administrator"])
+    def test_lists_exports_and_forms_show_nothing_of_it(self, world, name, people):
+        alice, user = world["alice"], people[name]
+        client, before, seen = logged_in(user), fingerprint(alice.user), []
+        for pattern, row in ROUTES.items():
+            if row.kind is Kind.ADMIN or pattern in OWNED:
+                continue
+            for method in METHODS:
+                with undone():
+                    response = ask(client, method, pattern, alice)
+                is_broken = response.status_code >= 500 and pattern != "healthz"
+                if alice.marker in text_of(response) or is_broken:
+                    seen.append((method, pattern, response.status_code))
+                again(client, user, row)
+        assert not seen
+        assert fingerprint(alice.user) == before
+
+
+class TestTheMatrixItself:
+    def test_it_notices_a_page_that_asks_for_everybodys_rows(self, world, people, monkeypatch):
+        monkeypatch.setattr(OwnedQuerySet, "for_user", lambda rows, _user: rows.all())
+        client, alice = logged_in(people["bob"]), world["alice"]
+        found = {ask(client, "get", pattern, alice).status_code for pattern in OWNED}
+        assert 200 in found
+        assert alice.marker in text_of(client.get("/console/orders/"))
+
+
+class TestOwners:
+    def test_they_find_everything_of_theirs(self, world):
+        alice = world["alice"]
+        client, wrong = logged_in(alice.user), []
+        for pattern, row in ROUTES.items():
+            if row.kind in {Kind.ADMIN, Kind.PROGRAM, Kind.PUBLIC}:
+                continue
+            answers = set()
+            for method in METHODS:
+                with undone():
+                    answers.add(ask(client, method, pattern, alice).status_code)
+                again(client, alice.user, row)
+            if answers & {403, 404} or max(answers) >= 500 or answers == {405}:
+                wrong.append((pattern, answers))
+        assert not wrong
+
+    def test_the_marks_are_there_to_be_seen(self, world):
+        """Without this, the search for leaks would find nothing and prove nothing."""
+        alice = world["alice"]
+        client = logged_in(alice.user)
+        marked = {
+            pattern
+            for pattern, row in ROUTES.items()
+            if row.kind in {Kind.CONSOLE, Kind.ACCOUNT}
+            and alice.marker in text_of(ask(client, "get", pattern, alice))
+        }
+        assert marked >= MARKED
+
+
+# Pages whose own words name something of the user's; the frame names him on every whole page.
+MARKED = {
+    "console/",
+    "console/bots/",
+    "console/bots/<int:bot_id>/",
+    "console/orders/",
+    "console/positions/",
+    "console/funds/",
+    "console/account/profile",
+}
+
+
+class TestNobody:
+    def test_without_a_log_in_there_is_only_the_log_in(self, world):
+        alice, client, wrong = world["alice"], Client(), []
+        before = fingerprint(alice.user)
+        for pattern, row in ROUTES.items():
+            if row.kind is Kind.PUBLIC:
+                continue
+            for method in METHODS:
+                response = ask(client, method, pattern, alice)
+                is_led = response.status_code == 302 and response["Location"].startswith(LOG_IN)
+                if not is_led and response.status_code != 405:
+                    wrong.append((method, pattern, response.status_code))
+        assert not wrong
+        assert fingerprint(alice.user) == before
+
+
+def text_of(response: Any) -> str:
+    return b"".join(response).decode(errors="replace") if response.streaming else response.text
