@@ -5,7 +5,7 @@ from accounts.models.audit import AuditEvent
 from accounts.models.delegations import Delegation
 from accounts.models.devices import DeviceToken, LogInPlace, TrustedAddress, TrustedDevice
 from accounts.models.guesses import GuessBucket
-from accounts.models.second_factors import AuthenticatorApp, RecoveryCode
+from accounts.models.second_factors import AuthenticatorApp, FactorGuesses, RecoveryCode
 from accounts.models.sessions import ConsoleSession
 from accounts.models.users import User
 
@@ -17,6 +17,7 @@ __all__ = [
     "ConsoleSession",
     "Delegation",
     "DeviceToken",
+    "FactorGuesses",
     "GuessBucket",
     "LogInPlace",
     "RecoveryCode",

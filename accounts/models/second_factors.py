@@ -2,20 +2,23 @@
 
 from django.conf import settings
 from django.db import models
-from django_otp.models import Device, ThrottlingMixin, TimestampMixin
+from django_otp.models import Device, DeviceManager, TimestampMixin
 
 from accounts.models.managers import OwnedQuerySet
 
 
-class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]
+class AuthenticatorApp(TimestampMixin, Device):  # type: ignore[misc]
     """One TOTP generator of a user (RFC 6238: SHA-1, 6 digits, 30 s). The seed is sealed.
 
-    `confirmed` after its first code; `last_step` is the newest time step whose code was used.
+    `last_step` is the newest time step whose code was used: that code and older ones are void.
     """
 
     sealed_seed = models.TextField()
     last_step = models.BigIntegerField(default=-1)
+    # 1 where the clock of the app ran ahead of ours when it was enrolled.
     drift = models.SmallIntegerField(default=0)
+
+    objects = DeviceManager.from_queryset(OwnedQuerySet)()
 
     class Meta:
         constraints = [
@@ -49,3 +52,18 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"code {self.slot:02d}"
+
+
+class FactorGuesses(models.Model):
+    """Wrong codes of a user since the last right one; the row is locked while a code is judged."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="factor_guesses"
+    )
+    failures = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}: {self.failures} wrong"

@@ -6,6 +6,7 @@ from accounts.models.managers import OwnedQuerySet
 
 # Rows that belong to the platform, or that a portfolio row stands in front of.
 NOT_OWNED = {
+    "accounts.GuessBucket",
     "accounts.User",
     "portfolio.GatewayShard",
     "portfolio.KillSwitch",
