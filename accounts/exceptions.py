@@ -46,5 +46,9 @@ class TokenRefused(AccountsError):
     """Log in again: the token or its checksum is wrong, used, expired or ended."""
 
 
+class ChecksumRefused(TokenRefused):
+    """Correct the program: api_key, token and checksum do not fit together."""
+
+
 class AuditChainBroken(AccountsError):
     """Page somebody: the audit log was changed after it was written."""

@@ -1,12 +1,14 @@
 """Programs of users: the app, its log-ins and its sessions (kite-api.md 1.2)."""
 
+from datetime import datetime
+from typing import Self
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from accounts.domain.allowed_addresses import MOST as MOST_ADDRESSES
 from accounts.models.managers import OwnedQuerySet
-
-MOST_ADDRESSES = 2
 
 
 class ApiApp(models.Model):
@@ -66,6 +68,20 @@ class RequestToken(models.Model):
         return f"request token {self.pk} of app {self.app_id}"
 
 
+class ApiSessionQuerySet(OwnedQuerySet["ApiSession"]):
+    """Sessions of apps; one that has ended stays, to be told from one that never was."""
+
+    def live(self, now: datetime) -> Self:
+        """Return the sessions that act now: not ended, not over, of an app and people that may."""
+        return self.filter(
+            ended_at=None,
+            expires_at__gt=now,
+            user__is_active=True,
+            app__revoked_at=None,
+            app__user__is_active=True,
+        )
+
+
 class ApiSession(models.Model):
     """An app acting for a user until 06:00 in India; only digests of its tokens.
 
@@ -84,7 +100,7 @@ class ApiSession(models.Model):
     ended_at = models.DateTimeField(null=True)
     ended_for = models.CharField(max_length=60, blank=True)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = ApiSessionQuerySet.as_manager()
 
     class Meta:
         constraints = [
