@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from accounts.services import places
 from accounts.services.passwords import mail_reset_link
 
 
@@ -9,3 +10,9 @@ from accounts.services.passwords import mail_reset_link
 def send_reset_link(email: str) -> None:
     """Mail a reset link; in a task, so that known and unknown addresses answer alike."""
     mail_reset_link(email)
+
+
+@shared_task
+def send_alert(user_id: int, template: str, facts: dict[str, str]) -> None:
+    """Mail a user what happened to his account, and what to do if it was not him."""
+    places.send_alert(user_id, template, facts)

@@ -35,8 +35,8 @@ ALLOWED_HOSTS = env.names(
 
 INSTALLED_APPS = [
     "daphne",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "finbyte_site.admin_app.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.SessionRulesMiddleware",
+    "accounts.middleware.DeviceCookieMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -129,6 +130,7 @@ CHANNEL_LAYERS = {
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "accounts.backends.RoleBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
 # Passkeys belong to a name, never to a number: on a loopback copy they work at localhost.
@@ -157,6 +159,7 @@ EMAIL_BACKEND = env.text("EMAIL_BACKEND", default="django.core.mail.backends.con
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="FinByte <no-reply@finbyte.local>")
 
 SESSION_COOKIE_NAME = "__Host-finbyte_session" if _HTTPS else "finbyte_session"
+DEVICE_COOKIE_NAME = "__Host-finbyte_device" if _HTTPS else "finbyte_device"
 CSRF_COOKIE_NAME = "__Host-finbyte_csrf" if _HTTPS else "finbyte_csrf"
 SESSION_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_SECURE = _HTTPS
