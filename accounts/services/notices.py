@@ -1,0 +1,86 @@
+"""Mail about what has changed in the security of an account: always what, when and from where."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from accounts.models import User
+
+# What a door passes: puts (user id, kind, values) into the mailing task's queue.
+Enqueue = Callable[[int, str, dict[str, str]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Subject and words of a mail; the words take named values."""
+
+    subject: str
+    words: str
+
+
+NOTICES: Mapping[str, Notice] = {
+    "authenticator_added": Notice(
+        "An authenticator app now protects your FinByte account",
+        "an authenticator app was added as second factor of your account. Other browsers have "
+        "been logged out.",
+    ),
+    "authenticator_removed": Notice(
+        "The authenticator app was removed from your FinByte account",
+        "the authenticator app was removed from your account. {rest} Other browsers have been "
+        "logged out.",
+    ),
+    "passkey_added": Notice(
+        "A passkey was added to your FinByte account",
+        "the passkey '{name}' was added to your account. Other browsers have been logged out.",
+    ),
+    "passkey_removed": Notice(
+        "A passkey was removed from your FinByte account",
+        "the passkey '{name}' was removed from your account. {rest} Other browsers have been "
+        "logged out.",
+    ),
+    "recovery_codes_made": Notice(
+        "New recovery codes for your FinByte account",
+        "ten new recovery codes were made for your account. Older ones do not work any more. "
+        "Other browsers have been logged out.",
+    ),
+    "recovery_code_used": Notice(
+        "A recovery code of your FinByte account was used",
+        "recovery code {slot} of your account was used in place of your second factor. "
+        "Codes left: {left}.",
+    ),
+    "factor_guesses": Notice(
+        "Wrong second factors at your FinByte account",
+        "somebody has entered {failures} wrong codes in a row where your second factor is asked "
+        "for. Whoever gets that far knows your password or holds an open session. If it was not "
+        "you, set a new password now.",
+    ),
+    "factors_reset": Notice(
+        "Your second factor was taken off by our staff",
+        "all second factors, recovery codes and trusted devices of your account were taken off "
+        "by our staff, and you were logged out everywhere. No live order can be placed for 24 "
+        "hours. Log in with your password and set up a second factor again.",
+    ),
+}
+
+
+def mail_notice(user_id: int, kind: str, values: Mapping[str, str]) -> None:
+    """Mail a notice to the user, whatever he has chosen to be told."""
+    user = User.objects.get(pk=user_id)
+    notice = NOTICES[kind]
+    at = datetime.fromisoformat(values["at"]).astimezone(ZoneInfo(user.time_zone))
+    context = {
+        "user": user,
+        "words": notice.words.format_map(values),
+        "at": f"{at:%d %b %Y, %H:%M} ({user.time_zone})",
+        "address": values.get("address") or "unknown",
+        "link": settings.PUBLIC_URL + reverse("accounts:security"),
+        "reset_link": settings.PUBLIC_URL + reverse("accounts:password-reset"),
+    }
+    text = render_to_string("emails/security_notice.txt", context)
+    send_mail(notice.subject, text, None, [user.email])
