@@ -1,18 +1,17 @@
-"""How often somebody has guessed wrong, and until when he has to wait."""
+"""How often somebody has tried a password, and until when he has to wait."""
 
 from django.db import models
 
 
 class GuessBucket(models.Model):
-    """Wrong guesses counted under one key: an account at an address, an account, an address, all.
+    """Tries counted under one key: an account at a place, an account, a network, all of them.
 
-    The key is a digest where it holds what somebody typed.
+    The key holds a digest in place of what somebody typed: people type passwords there.
     """
 
     key = models.CharField(max_length=120, unique=True)
-    failures = models.PositiveIntegerField(default=0)
-    failed_at = models.DateTimeField()
-    blocked_until = models.DateTimeField(null=True)
+    empty_at = models.DateTimeField(db_index=True)
+    blocked_until = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.key} {self.failures}"
+        return self.key
