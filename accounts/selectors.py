@@ -1,11 +1,23 @@
 """What pages and rules ask about accounts."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
-from django.db.models import QuerySet
+from django.db.models import Max, Q, QuerySet
 from django_otp_webauthn.models import WebAuthnCredential
 
-from accounts.models import AuthenticatorApp, RecoveryCode, User
+from accounts.models import ApiApp, ApiSession, AuthenticatorApp, RecoveryCode, User
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """An app of a user's, or one that acts for him now; `token_until` is None without a token."""
+
+    app_id: int
+    name: str
+    is_own: bool
+    token_until: datetime | None
 
 
 def has_second_factor(user: User) -> bool:
@@ -29,3 +41,22 @@ def passkeys_of(user: User) -> QuerySet[Any]:
 def authenticator_of(user: User) -> AuthenticatorApp | None:
     """Return the user's authenticator app."""
     return AuthenticatorApp.objects.for_user(user).filter(confirmed=True).first()
+
+
+def app_states(user: User, *, limit: int, now: datetime) -> list[AppState]:
+    """Return the user's apps and those that act for him, the ones with a token first."""
+    lives = Q(sessions__user=user, sessions__ended_at=None, sessions__expires_at__gt=now)
+    apps = (
+        ApiApp.objects.filter(revoked_at=None)
+        .filter(Q(user=user) | Q(pk__in=_apps_acting_for(user, now)))
+        .annotate(token_until=Max("sessions__expires_at", filter=lives))
+        .order_by("token_until", "name")
+    )
+    return [
+        AppState(app.pk, app.name, app.user_id == user.pk, app.token_until) for app in apps[:limit]
+    ]
+
+
+def _apps_acting_for(user: User, now: datetime) -> "QuerySet[Any, Any]":
+    live = ApiSession.objects.for_user(user).filter(ended_at=None, expires_at__gt=now)
+    return live.values("app_id")
