@@ -52,7 +52,9 @@ TABLE: dict[type[Exception], WireError] = {
     portfolio.InvalidOrder: _INPUT,
     portfolio.InsufficientFunds: WireError(400, "MarginException"),
     portfolio.InsufficientUnits: WireError(400, "HoldingException"),
+    portfolio.AccountTakesNoOrders: WireError(400, "OrderException"),
     portfolio.AccountRefused: WireError(400, "OrderException"),
+    portfolio.AccountNotFound: _NOT_FOUND,
     portfolio.KeyRefused: _INPUT,
     portfolio.OrderNotFound: _NOT_FOUND,
     portfolio.OrderNotChangeable: WireError(400, "OrderException"),
@@ -110,7 +112,7 @@ def error_response(error: Exception) -> JsonResponse:
         wire.error_type,
         wire.message or str(error) or type(error).__name__,
         data=None if inside else error_data(error),
-        headers=_headers(wire.status),
+        headers=_headers(wire.status, seconds=getattr(error, "seconds", None)),
     )
 
 
@@ -123,8 +125,8 @@ def status_response(status: int) -> JsonResponse:
     return failure(wire.status, wire.error_type, wire.message or "", headers=_headers(wire.status))
 
 
-def _headers(status: int) -> dict[str, str]:
-    return {"Retry-After": _RETRY_SECONDS} if status in {429, 503} else {}
+def _headers(status: int, *, seconds: int | None = None) -> dict[str, str]:
+    return {"Retry-After": str(seconds or _RETRY_SECONDS)} if status in {429, 503} else {}
 
 
 def _text(value: Any) -> str:

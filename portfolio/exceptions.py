@@ -40,6 +40,29 @@ class InsufficientUnits(InsufficientFunds):
     """Sell less: the book does not hold so many units; nothing was written."""
 
 
+class AccountTakesNoOrders(InvalidOrder):
+    """Do what the message asks for first: the venue account takes no orders as it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, field="venue_account", code="ACCOUNT_NOT_READY")
+
+
+class AccountRefused(PortfolioError):
+    """Give what the message asks for: the account cannot be connected so; names the field."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class KeyRefused(PortfolioError):
+    """Make another key at the venue: this one does not work or may do too much."""
+
+
+class AccountNotFound(PortfolioError):
+    """Ask for another account: this one does not exist for this user."""
+
+
 class OrderNotFound(PortfolioError):
     """Ask for another order: this one does not exist for this user."""
 

@@ -45,16 +45,24 @@ def unseal(sealed: str, *, keys: Sequence[str], context: str) -> str:
     if version != _VERSION or key is None:
         raise NotOpened("no key at hand has sealed this text")
     try:
-        raw = base64.urlsafe_b64decode(body)
+        raw = _decoded(body)
         opened = _cipher(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode())
     except (InvalidTag, ValueError) as error:
         raise NotOpened("the sealed text was changed or belongs elsewhere") from error
     return opened.decode()
 
 
-def is_sealed_by(sealed: str, key: str) -> bool:
-    """Say whether this key has sealed the text; the newest one has after a rotation."""
-    return sealed.startswith(f"{_VERSION}.{key_id(key)}.")
+def prefix_of(key: str) -> str:
+    """Return how every text begins that this key has sealed."""
+    return f"{_VERSION}.{key_id(key)}."
+
+
+def _decoded(body: str) -> bytes:
+    """Return the bytes; one text only stands for them, so that no character can be changed."""
+    raw = base64.urlsafe_b64decode(body)
+    if base64.urlsafe_b64encode(raw).decode() != body:
+        raise ValueError("not the one way to write these bytes")
+    return raw
 
 
 def _cipher(key: str) -> AESGCM:

@@ -1,6 +1,7 @@
 """Models of the portfolio app."""
 
 from portfolio.models.books import Book
+from portfolio.models.credentials import ComplianceEvidence, VenueCredentials
 from portfolio.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from portfolio.models.orders import IdempotencyKey, Order, OrderEvent, VenueEvent
 from portfolio.models.risk import KillSwitch, RateSecond, RiskLimit
@@ -9,6 +10,7 @@ from portfolio.models.venue_accounts import FeeSchedule, GatewayShard, VenueAcco
 
 __all__ = [
     "Book",
+    "ComplianceEvidence",
     "FeeSchedule",
     "GatewayShard",
     "IdempotencyKey",
@@ -23,5 +25,6 @@ __all__ = [
     "RiskLimit",
     "Trade",
     "VenueAccount",
+    "VenueCredentials",
     "VenueEvent",
 ]

@@ -5,6 +5,17 @@ from django.db import models
 
 from accounts.models.managers import OwnedQuerySet
 from market.domain.enums import AccountMode, FeeMode, FillModel
+from portfolio.domain.compliance import ComplianceProfile, profiles_of
+
+PAPER_VENUE = "PAPER"
+
+
+def _profile_of_mode() -> models.Q:
+    """Return the condition that an account's profile is one of its mode."""
+    allowed = models.Q()
+    for mode in AccountMode:
+        allowed |= models.Q(mode=mode, compliance_profile__in=profiles_of(mode))
+    return allowed
 
 
 class GatewayShard(models.Model):
@@ -36,8 +47,13 @@ class VenueAccount(models.Model):
     )
     shard = models.ForeignKey(GatewayShard, models.PROTECT, default=0)
     name = models.CharField(max_length=40)
-    venue = models.CharField(max_length=20, default="PAPER")
+    venue = models.CharField(max_length=20, default=PAPER_VENUE)
     mode = models.CharField(max_length=8, choices=[(m, m) for m in AccountMode])
+    compliance_profile = models.CharField(
+        max_length=20,
+        choices=[(p, p) for p in ComplianceProfile],
+        default=ComplianceProfile.PAPER,
+    )
     settlement_asset = models.CharField(max_length=12)
     fee_mode = models.CharField(
         max_length=8, choices=[(m, m) for m in FeeMode], default=FeeMode.QUOTE
@@ -58,6 +74,19 @@ class VenueAccount(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "name"], name="venue_account_name_unique"),
+            models.CheckConstraint(
+                condition=_profile_of_mode(), name="venue_account_profile_of_mode"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(mode=AccountMode.PAPER, venue=PAPER_VENUE)
+                | (~models.Q(mode=AccountMode.PAPER) & ~models.Q(venue=PAPER_VENUE)),
+                name="venue_account_paper_at_paper",
+            ),
+            # The paper gateway is the only one there is: what it calls READY it would fill itself.
+            models.CheckConstraint(
+                condition=models.Q(mode=AccountMode.PAPER) | models.Q(status="NOT_READY"),
+                name="venue_account_ready_with_gateway",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -59,10 +59,15 @@ def open_venue_account(
         FeeSchedule.objects.create(
             venue_account=account, maker_rate=maker_rate, taker_rate=taker_rate, valid_from=now
         )
-        _switch(KillSwitch.Scope.USER, user.pk)
-        _switch(KillSwitch.Scope.VENUE_ACCOUNT, account.pk)
-        open_book(account, name="Manual", kind=Book.Kind.MANUAL, now=now)
+        furnish_account(account, now=now)
     return account
+
+
+def furnish_account(account: VenueAccount, *, now: datetime) -> None:
+    """Give a new account its switches and its Manual book."""
+    _switch(KillSwitch.Scope.USER, account.user_id)
+    _switch(KillSwitch.Scope.VENUE_ACCOUNT, account.pk)
+    open_book(account, name="Manual", kind=Book.Kind.MANUAL, now=now)
 
 
 def open_book(account: VenueAccount, *, name: str, kind: str, now: datetime) -> Book:

@@ -34,13 +34,18 @@ class LockedBook:
     event_seq: int
     closed_at: datetime | None
     fill_model: str | None
+    mode: str
+    status: str
+    status_reason: str
+    compliance_profile: str
     fees: FeeRates
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
         """Read a row of `_BOOKS`."""
-        rates = FeeRates(maker=row[9], taker=row[10], mode=FeeMode(row[11]))
-        values = dict(zip(_BOOK_COLUMNS, row[:9], strict=True))
+        *columns, maker, taker, fee_mode = row
+        rates = FeeRates(maker=maker, taker=taker, mode=FeeMode(fee_mode))
+        values = dict(zip(_BOOK_COLUMNS, columns, strict=True))
         return cls(fees=rates, **values)
 
 
@@ -48,8 +53,8 @@ _BOOK_COLUMNS = [field.name for field in fields(LockedBook) if field.name != "fe
 # A schedule counts by the wall clock; an account younger than its first schedule has that one.
 _BOOKS = """
     SELECT b.id, b.user_id, b.venue_account_id, b.kind, b.trading_state, b.quote_asset,
-           b.event_seq, b.closed_at, v.fill_model, coalesce(f.maker_rate, 0),
-           coalesce(f.taker_rate, 0), v.fee_mode
+           b.event_seq, b.closed_at, v.fill_model, v.mode, v.status, v.status_reason,
+           v.compliance_profile, coalesce(f.maker_rate, 0), coalesce(f.taker_rate, 0), v.fee_mode
       FROM portfolio_book b
       JOIN portfolio_venueaccount v ON v.id = b.venue_account_id
       LEFT JOIN LATERAL (

@@ -18,6 +18,7 @@ from portfolio.domain.risk import Defect, Draft, find_defect, reached_trigger
 from portfolio.exceptions import InvalidOrder, OrderNotChangeable, OrderNotFound
 from portfolio.models import Book, Order
 from portfolio.services.changes import Changes
+from portfolio.services.compliance import require_tradable
 from portfolio.services.ledger import plain
 from portfolio.services.locking import LockedOrder, lock_books, lock_orders
 from portfolio.services.placed import PlacedOrder
@@ -143,6 +144,7 @@ def modify_order(
         if row is None:
             raise OrderNotFound(f"There is no order {order_id}")
         books = lock_books([row], now=now)
+        require_tradable(books[row], now=now)
         order = lock_orders([order_id])[0]
         terms = _wanted(order, wanted)
         _refuse_change(order, terms, quote=quote, now=now)

@@ -32,6 +32,7 @@ from portfolio.domain.order_state import EventKind
 from portfolio.domain.risk import Denial, Draft, find_defect, protection_of, reached_trigger
 from portfolio.exceptions import InvalidOrder
 from portfolio.services.changes import Changes
+from portfolio.services.compliance import require_tradable
 from portfolio.services.ledger import plain
 from portfolio.services.locking import LockedBook, lock_books, require_transaction
 from portfolio.services.order_changes import (
@@ -124,8 +125,8 @@ def place_orders(
 ) -> list[PlacedOrder]:
     """Place orders of one book, all or none: lock, risk, hold, READY, event.
 
-    Raises `InvalidOrder`, `InsufficientFunds`, `InsufficientUnits` or `IdempotencyConflict` with
-    nothing written. What policy denies is stored as DENIED with its code. `enqueue` is called
+    Raises `InvalidOrder`, `AccountTakesNoOrders`, `InsufficientFunds`, `InsufficientUnits` or
+    `IdempotencyConflict` with nothing written. What policy denies is stored as DENIED with its code. `enqueue` is called
     after the commit when there is something to send.
     """
     require_transaction()
@@ -149,6 +150,7 @@ def _open_book(book_id: int, *, now: datetime) -> LockedBook:
     book = lock_books([book_id], now=now).get(book_id)
     if book is None or book.closed_at is not None:
         raise InvalidOrder("This book takes no orders", field="book", code="CLOSED")
+    require_tradable(book, now=now)
     return book
 
 

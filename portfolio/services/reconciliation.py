@@ -62,13 +62,14 @@ _MISMATCHES = """
        AND o.status IN ('OPEN', 'TRIGGER_PENDING', 'CANCEL_PENDING', 'MODIFY_PENDING')
      GROUP BY o.venue_account_id
 """
+# Only the paper gateway's own: what is connected elsewhere has no gateway that could judge it.
 _MARK = """
     UPDATE portfolio_venueaccount v
        SET status = CASE WHEN m.account IS NULL THEN 'READY' ELSE 'NOT_READY' END,
            status_reason = coalesce(m.reason, '')
       FROM portfolio_venueaccount a
       LEFT JOIN unnest(%s::bigint[], %s::text[]) AS m (account, reason) ON m.account = a.id
-     WHERE a.id = v.id AND v.shard_id = %s
+     WHERE a.id = v.id AND v.shard_id = %s AND v.mode = 'PAPER'
        AND (v.status = 'NOT_READY' OR m.account IS NOT NULL)
     RETURNING v.id, v.status
 """
