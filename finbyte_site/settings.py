@@ -230,6 +230,15 @@ FILE_UPLOAD_PERMISSIONS = None
 APPEND_SLASH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
+# Where venues are asked about keys; plain http on this machine only.
+VENUE_ADDRESSES = {
+    venue: env.public_address(setting, default=address, lan=False).geturl().rstrip("/")
+    for venue, setting, address in (
+        ("BINANCE_TESTNET", "BINANCE_TESTNET_URL", "https://testnet.binance.vision"),
+        ("BINANCEFUT_TESTNET", "BINANCEFUT_TESTNET_URL", "https://testnet.binancefuture.com"),
+    )
+}
+
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
