@@ -46,9 +46,7 @@ def process_plans(host: str, port: int) -> list[ProcessPlan]:
     return [
         ProcessPlan(
             "web",
-            ("-m", "daphne", "-b", host, "-p", str(port), "--http-timeout", "15",
-             "--websocket_timeout", "43200", "--ping-interval", "20", "--ping-timeout", "30",
-             "-v", "0", "finbyte_site.asgi:application"),
+            ("-m", "finbyte_site.web", host, str(port)),
             _timeouts(statement=10, idle=15, lock=5),
         ),
         ProcessPlan(

@@ -98,9 +98,8 @@ def address(real_db: RealDatabase) -> Iterator[str]:
         "PUBLIC_URL": url,
         "SECRET_KEY": settings.SECRET_KEY,
     }
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
     web = subprocess.Popen(
-        [*command, "finbyte_site.asgi:application"],
+        [sys.executable, "-m", "finbyte_site.web", "127.0.0.1", str(port)],
         cwd=settings.BASE_DIR,
         env=environment,
         stdout=subprocess.DEVNULL,

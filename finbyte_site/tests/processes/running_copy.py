@@ -22,7 +22,7 @@ from finbyte_site.env import read_pairs
 
 # How a process of the copy is told by its command line.
 WORDS = {
-    "web": "daphne",
+    "web": "finbyte_site.web",
     "worker": "celery -A finbyte_site worker",
     "beat": "celery -A finbyte_site beat",
     "feed": "run_feed",
