@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from accounts.tasks import send_reset_link
-from accounts.views.access import LogInView, log_out
+from accounts import urls_api_apps, urls_devices, urls_viewers
+from accounts.tasks import send_alert, send_reset_link
+from accounts.views.access import log_in, log_out
 from accounts.views.passwords import (
     ChangePasswordView,
     ResetConfirmView,
@@ -14,7 +15,7 @@ from accounts.views.profile import profile
 
 app_name = "accounts"
 urlpatterns = [
-    path("log-in", LogInView.as_view(), name="log-in"),
+    path("log-in", log_in, {"enqueue": send_alert.delay}, name="log-in"),
     path("log-out", log_out, name="log-out"),
     path(
         "password-reset",
@@ -30,4 +31,8 @@ urlpatterns = [
     ),
     path("password-change", ChangePasswordView.as_view(), name="password-change"),
     path("profile", profile, name="profile"),
+    *urls_devices.urlpatterns,
+    *urls_security.urlpatterns,
+    *urls_viewers.urlpatterns,
+    *urls_api_apps.urlpatterns,
 ]

@@ -2,13 +2,20 @@
 
 import re
 
-from django.urls import re_path
+from django.urls import path, re_path
 
 from api.paths import BROWSER_PATHS, JSON_PREFIXES
-from api.views import api_not_available
+from api.views.fallback import NotAvailable
+from api.views.session import RefreshToken, SessionToken
+from api.views.user import Profile
 
 app_name = "api"
 urlpatterns = [
-    re_path(rf"^{re.escape(prefix)}(?:/.*)?$", api_not_available)
-    for prefix in (*JSON_PREFIXES, *BROWSER_PATHS)
+    path("session/token", SessionToken.as_view(), name="session-token"),
+    path("session/refresh_token", RefreshToken.as_view(), name="session-refresh-token"),
+    path("user/profile", Profile.as_view(), name="user-profile"),
+    *(
+        re_path(rf"^{re.escape(prefix)}(?:/.*)?$", NotAvailable.as_view())
+        for prefix in (*JSON_PREFIXES, *BROWSER_PATHS)
+    ),
 ]

@@ -3,8 +3,10 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from accounts.views import connect
 from finbyte_site import account_urls, views
 from finbyte_site.health import healthz
+from portfolio.selectors.pages import accounts_of
 from portfolio.views import scope
 
 console_patterns: list[URLPattern | URLResolver] = [
@@ -30,6 +32,7 @@ urlpatterns = [
     path("admin/", include(account_urls.admin_patterns)),
     path("admin/", admin.site.urls),
     path("console/", include(console_patterns)),
+    path("connect/login", connect.log_in, {"accounts_of": accounts_of}, name="connect-login"),
     path("", include("api.urls")),
 ]
 handler400 = "finbyte_site.errors.bad_request"

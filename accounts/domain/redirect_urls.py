@@ -13,7 +13,8 @@ LONGEST = 500
 LONGEST_PARAMETERS = 1000
 MOST_PARAMETERS = 20
 # What we say ourselves in the query; nobody else can say it for us.
-OUR_NAMES = frozenset({"request_token", "action", "status", "state", "type"})
+OUR_NAMES = frozenset({"request_token", "action", "status", "type"})
+STATE = "state"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -40,7 +41,7 @@ def normal_redirect(text: str, *, may_be_loopback: bool) -> str:
             "Use https://. Plain http:// works only for 127.0.0.1, localhost and [::1], and only "
             "without a live account."
         )
-    taken = OUR_NAMES & {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    taken = (OUR_NAMES | {STATE}) & _names_in(parts.query)
     if taken:
         raise UrlRefused(f"The parameter {min(taken)} is ours: leave it out of the address.")
     return parts.geturl()
@@ -70,6 +71,15 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def form_target(url: str) -> str:
+    """Return what a page's form-action has to name for a form to end at this address.
+
+    An IPv6 address cannot be named there: its scheme has to do.
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}:" if parts.netloc.startswith("[") else origin_of(url)
+
+
 def with_parameters(url: str, pairs: Sequence[tuple[str, str]]) -> str:
     """Return a registered address with more parameters; those it has stay, and stay first."""
     parts = urlsplit(url)
@@ -77,19 +87,26 @@ def with_parameters(url: str, pairs: Sequence[tuple[str, str]]) -> str:
     return parts._replace(query=query).geturl()
 
 
-def echoed(redirect_params: str, *, url: str) -> list[tuple[str, str]]:
+def echoed(redirect_params: str, *, state: str = "", url: str) -> list[tuple[str, str]]:
     """Return what a log-in hands back to the app unread, without what is ours or the address's.
 
     Raises UrlRefused where there is too much of it.
     """
-    if len(redirect_params) > LONGEST_PARAMETERS:
-        raise UrlRefused(f"redirect_params is longer than {LONGEST_PARAMETERS} characters.")
+    if len(redirect_params) + len(state) > LONGEST_PARAMETERS:
+        raise UrlRefused(f"The parameters are longer than {LONGEST_PARAMETERS} characters.")
     try:
         pairs = parse_qsl(redirect_params, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
     except ValueError as error:
         raise UrlRefused(f"redirect_params has more than {MOST_PARAMETERS} parameters.") from error
-    own = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-    return [(name, value) for name, value in pairs if name not in own | OUR_NAMES]
+    taken = OUR_NAMES | _names_in(urlsplit(url).query)
+    own = [(STATE, state)] if state else []
+    if own:
+        taken |= {STATE}
+    return [(name, value) for name, value in pairs if name not in taken] + own
+
+
+def _names_in(query: str) -> frozenset[str]:
+    return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
 def _parts_of(text: str) -> SplitResult:

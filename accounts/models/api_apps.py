@@ -1,7 +1,7 @@
 """Programs of users: the app, its log-ins and its sessions (kite-api.md 1.2)."""
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -9,6 +9,9 @@ from django.db import models
 
 from accounts.domain.allowed_addresses import MOST as MOST_ADDRESSES
 from accounts.models.managers import OwnedQuerySet
+
+if TYPE_CHECKING:
+    from accounts.models.users import User
 
 
 class ApiApp(models.Model):
@@ -80,6 +83,10 @@ class ApiSessionQuerySet(OwnedQuerySet["ApiSession"]):
             app__revoked_at=None,
             app__user__is_active=True,
         )
+
+    def touching(self, user: "User") -> Self:
+        """Return the sessions that act for the user, and those of his own apps."""
+        return self.filter(models.Q(user=user) | models.Q(app__user=user))
 
 
 class ApiSession(models.Model):

@@ -1,0 +1,1 @@
+"""How our things look on the wire (kite-api.md)."""

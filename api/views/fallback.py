@@ -1,0 +1,21 @@
+"""Addresses that are the API's and have no endpoint."""
+
+from typing import Any
+
+from django.http import JsonResponse
+from rest_framework.request import Request
+
+from api.envelope import failure
+from api.views.base import ApiView
+
+
+class NotAvailable(ApiView):
+    """Say so, to those who are logged in; everybody else is asked for a token first."""
+
+    http_method_names = []
+
+    def http_method_not_allowed(  # type: ignore[override]  # DRF's stubs know only how it raises
+        self, _request: Request, *_args: Any, **_parts: Any
+    ) -> JsonResponse:
+        """Answer every method alike; DRF comes here after it has asked who calls."""
+        return failure(404, "GeneralException", "This part of the API is not available yet.")
