@@ -6,7 +6,6 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib.auth.forms import (
-    AuthenticationForm,
     PasswordChangeForm,
     SetPasswordForm,
 )
@@ -21,6 +20,8 @@ else:
     _SetPasswordForm = SetPasswordForm
     _UserForm = forms.ModelForm
 
+# Argon2 would take any length; whoever sends more than this wants to keep it busy.
+LONGEST_PASSWORD = 1024
 _LENGTH_HELP = "12 characters or more. Several words are easier to remember than symbols."
 _NOT_PLACES = ("Etc/", "SystemV/", "posix/", "right/")
 
@@ -36,18 +37,22 @@ def style_fields(form: forms.BaseForm) -> None:
             field.widget.attrs["aria-describedby"] = f"id_{name}_error"
 
 
-class LogInForm(AuthenticationForm):
+class LogInForm(forms.Form):
     """E-mail and password; one sentence for whatever is wrong with them."""
+
+    REFUSED = "E-mail or password is not right."
 
     username = forms.EmailField(
         label="E-mail",
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
     )
-    error_messages = {
-        "invalid_login": "E-mail or password is not right.",
-        "inactive": "E-mail or password is not right.",
-    }
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
 
 class SignUpForm(forms.Form):
@@ -68,7 +73,7 @@ class SignUpForm(forms.Form):
     password = forms.CharField(
         label="Password",
         strip=False,
-        max_length=1024,
+        max_length=LONGEST_PASSWORD,
         help_text=_LENGTH_HELP,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import urls_api_apps, urls_devices, urls_viewers
+from accounts import urls_api_apps, urls_devices, urls_security, urls_viewers
 from accounts.tasks import send_alert, send_reset_link
 from accounts.views.access import log_in, log_out
 from accounts.views.passwords import (

@@ -1,6 +1,7 @@
 """Django settings; everything that differs between copies comes from the environment."""
 
 import sys
+from datetime import timedelta
 from typing import Any
 
 from finbyte_site import env
@@ -19,6 +20,8 @@ _PUBLIC = env.public_address(
 )
 PUBLIC_URL = _PUBLIC.geturl().rstrip("/")
 _HTTPS = _PUBLIC.scheme == "https"
+# How many proxies of ours stand before the web process: so many entries of X-Forwarded-For count.
+TRUSTED_PROXIES = env.integer("FINBYTE_TRUSTED_PROXIES", default=0, low=0, high=5)
 if PRODUCTION:
     env.refuse_generated("SECRET_KEY", "FIELD_KEYS")
     if not _HTTPS:
@@ -73,6 +76,7 @@ MIDDLEWARE = [
     "accounts.middleware.SessionRulesMiddleware",
     "accounts.middleware.DeviceCookieMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.viewing_middleware.ViewingMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -136,13 +140,24 @@ AUTHENTICATION_BACKENDS = [
     "accounts.backends.RoleBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+# axes tells the guard of every log-in; our own buckets say who has to wait (accounts.guesses).
+AXES_HANDLER = "accounts.log_in_guard.LogInGuard"
+AXES_CLIENT_IP_CALLABLE = "accounts.log_in_guard.address_of"
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_LOCK_OUT_AT_FAILURE = False
+AXES_COOLOFF_TIME = timedelta(days=30)
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
 # Passkeys belong to a name, never to a number: on a loopback copy they work at localhost.
 OTP_WEBAUTHN_RP_NAME = "FinByte"
 OTP_WEBAUTHN_RP_ID = "localhost" if env.is_loopback(_PUBLIC.hostname) else str(_PUBLIC.hostname)
 OTP_WEBAUTHN_ALLOWED_ORIGINS = [
-    f"http://localhost:{PORT}" if env.is_loopback(_PUBLIC.hostname) else PUBLIC_URL
+    PUBLIC_URL.replace(_PUBLIC.netloc, f"localhost:{_PUBLIC.port or PORT}")
+    if env.is_loopback(_PUBLIC.hostname)
+    else PUBLIC_URL
 ]
 OTP_WEBAUTHN_ALLOW_PASSWORDLESS_LOGIN = False
+PASSWORD_RESET_TIMEOUT = 3600
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -170,6 +185,8 @@ SESSION_COOKIE_HTTPONLY = True
 # Sessions end by their stamp (accounts.domain.session_rules), anonymous ones after this long.
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = 3600
+# Called with the ids of users one of whose sessions has ended: their sockets are looked at again.
+ON_SESSIONS_ENDED = "market.streams.recheck_access"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True

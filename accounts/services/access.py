@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from django.utils.crypto import salted_hmac
-
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, TrustedDevice, User
 from accounts.services import audit
+from accounts.services.guesses import digest_of
 
 
 def record_sign_up(user: User, *, client_address: str | None, now: datetime) -> AuditEvent:
@@ -19,17 +18,30 @@ def record_sign_up(user: User, *, client_address: str | None, now: datetime) -> 
     )
 
 
-def record_log_in(user: User, *, client_address: str | None, now: datetime) -> AuditEvent:
-    """Note that a user has logged in."""
+def record_log_in(
+    user: User,
+    *,
+    second_factor: bool = False,
+    device: TrustedDevice | None = None,
+    client_address: str | None,
+    now: datetime,
+) -> AuditEvent:
+    """Note that a user has logged in, and what stood beside the password."""
+    beside: dict[str, object] = {"second_factor": second_factor}
     return audit.record(
-        actor=user, kind="log_in", target=user.public_id, client_address=client_address, now=now
+        actor=user,
+        kind="log_in",
+        target=user.public_id,
+        detail=beside if device is None else {**beside, "device": device.pk},
+        client_address=client_address,
+        now=now,
     )
 
 
 def record_log_in_refused(email: str, *, client_address: str | None, now: datetime) -> AuditEvent:
     """Note a refused log-in; an address that nobody has is kept only as a digest."""
     user = User.objects.with_email(email).first()
-    unknown = {} if user else {"address_digest": _digest_of(email)}
+    unknown = {} if user else {"address_digest": digest_of(email)}
     return audit.record(
         actor=None,
         kind="log_in_refused",
@@ -73,7 +85,3 @@ def record_profile_change(
         client_address=client_address,
         now=now,
     )
-
-
-def _digest_of(email: str) -> str:
-    return salted_hmac("accounts.log_in_refused", email.lower()).hexdigest()[:16]

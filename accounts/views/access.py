@@ -1,54 +1,54 @@
 """Log in and out."""
 
-from typing import Any
-
 from django.contrib.auth import logout
-from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.domain.client_address import client_address
+from accounts.exceptions import TooManyGuesses
 from accounts.forms import LogInForm, style_fields
 from accounts.models import User
 from accounts.services import access
-from accounts.views.limits import LOG_IN_RATES, limited
+from accounts.services.log_in import LogInOutcome, begin
+from accounts.services.places import Enqueue
+from accounts.views.acts import safe_next
+from accounts.views.limits import LOG_IN_RATES, limited, too_many
 
 
-@method_decorator(limited("log_in", LOG_IN_RATES), name="dispatch")
-class LogInView(LoginView):
-    """Log in by e-mail and password. The session gets a new key (Django's `login`)."""
-
-    template_name = "registration/log_in.html"
-    redirect_authenticated_user = True
-    form_class = LogInForm
-
-    def get_form(self, form_class: Any = None) -> Any:
-        """Return the form in the look of the console."""
-        form = super().get_form(form_class)
-        style_fields(form)
-        return form
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        """Let the user in and note it."""
-        response = super().form_valid(form)
-        access.record_log_in(
-            form.get_user(),
-            client_address=client_address(self.request.META),
-            now=timezone.now(),
-        )
-        return response
-
-    def form_invalid(self, form: Any) -> HttpResponse:
-        """Note who was refused; what was typed in place of an address is not kept."""
-        email = form.cleaned_data.get("username")
-        if email:
-            access.record_log_in_refused(
-                email, client_address=client_address(self.request.META), now=timezone.now()
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "POST"])
+@limited("log_in", LOG_IN_RATES)
+def log_in(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
+    """Log in by e-mail and password; a second factor may have to follow on the next page."""
+    page = safe_next(request, request.POST.get("next") or request.GET.get("next"), default="home")
+    if request.user.is_authenticated:
+        return redirect(page)
+    form = LogInForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            outcome = begin(
+                request,
+                form.cleaned_data["username"],
+                form.cleaned_data["password"],
+                next_page=page,
+                now=timezone.now(),
+                enqueue=enqueue,
             )
-        return super().form_invalid(form)
+        except TooManyGuesses as refusal:
+            return too_many(request, seconds=refusal.seconds)
+        if outcome is not LogInOutcome.REFUSED:
+            return redirect(_next_step(outcome, page))
+        form.add_error(None, LogInForm.REFUSED)
+    style_fields(form)
+    return render(request, "registration/log_in.html", {"form": form, "next": page})
 
 
 @require_POST
@@ -60,3 +60,9 @@ def log_out(request: HttpRequest) -> HttpResponseBase:
         )
     logout(request)
     return redirect("accounts:log-in")
+
+
+def _next_step(outcome: LogInOutcome, page: str) -> str:
+    if outcome is LogInOutcome.OPENED:
+        return page
+    return f"{reverse('accounts:second-factor')}?{urlencode({'next': page})}"

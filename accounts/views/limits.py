@@ -1,4 +1,4 @@
-"""How often a page that takes passwords or addresses may be sent."""
+"""How often a page that takes passwords, codes or addresses may be sent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +9,27 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
 
+from accounts.services.places import place_network
+
 P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many posts in so long, like `10/m`, per `ip` or per `post:<field>`."""
+    """So many posts in so long, like `10/m`, per `network`, per `user` or per `post:<field>`."""
 
     key: str
     rate: str
 
 
-LOG_IN_RATES = (Rate("ip", "20/m"), Rate("post:username", "10/m"))
-SIGN_UP_RATES = (Rate("ip", "30/h"),)
-RESET_RATES = (Rate("ip", "20/h"), Rate("post:email", "5/h"))
+# No rate per account here: strangers could use it up for its owner (accounts.services.guesses).
+LOG_IN_RATES = (Rate("network", "20/m"),)
+SIGN_UP_RATES = (Rate("network", "30/h"),)
+RESET_RATES = (Rate("network", "20/h"), Rate("post:email", "5/h"))
+SECOND_FACTOR_RATES = (Rate("network", "30/m"),)
+CONFIRM_RATES = (Rate("user", "20/m"),)
+PASSWORD_RATES = (Rate("user", "20/h"),)
+CONNECT_RATES = (Rate("network", "30/m"),)
 
 
 def limited(
@@ -40,12 +47,26 @@ def limited(
         def inner(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             wait = _seconds_to_wait(request, group, rates)
             if wait:
-                return _too_many(request, wait)
+                return too_many(request, seconds=wait)
             return view(request, *args, **kwargs)
 
         return inner
 
     return decorator
+
+
+def too_many(request: HttpRequest, *, seconds: int) -> HttpResponseBase:
+    """Answer 429 and say how long to wait."""
+    response = render(request, "accounts/too_many.html", {"wait": in_words(seconds)}, status=429)
+    response["Retry-After"] = str(seconds)
+    return response
+
+
+def in_words(seconds: int) -> str:
+    """Return a time to wait as people say it."""
+    if seconds < 120:
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
+    return f"{-(-seconds // 60)} minutes"
 
 
 def _seconds_to_wait(request: HttpRequest, group: str, rates: tuple[Rate, ...]) -> int:
@@ -64,15 +85,10 @@ def _seconds_to_wait(request: HttpRequest, group: str, rates: tuple[Rate, ...]) 
     )
 
 
-def _key_of(rate: Rate) -> str | Callable[[str, HttpRequest], str]:
-    if rate.key == "ip":
-        return "ip"
+def _key_of(rate: Rate) -> Callable[[str, HttpRequest], str]:
+    if rate.key == "network":
+        return lambda _group, request: place_network(request) or "unknown"
+    if rate.key == "user":
+        return lambda _group, request: str(request.user.pk)
     field = rate.key.removeprefix("post:")
-    return lambda group, request: request.POST.get(field, "").strip().lower()
-
-
-def _too_many(request: HttpRequest, wait: int) -> HttpResponseBase:
-    minutes = -(-wait // 60)
-    response = render(request, "accounts/too_many.html", {"minutes": minutes}, status=429)
-    response["Retry-After"] = str(wait)
-    return response
+    return lambda _group, request: request.POST.get(field, "").strip().lower()
