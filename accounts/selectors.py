@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.db.models import Max, Q, QuerySet
 from django_otp_webauthn.models import WebAuthnCredential
 
-from accounts.models import ApiApp, ApiSession, AuthenticatorApp, RecoveryCode, User
+from accounts.models import ApiApp, ApiSession, AuditEvent, AuthenticatorApp, RecoveryCode, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ def passkeys_of(user: User) -> QuerySet[Any]:
 
 def authenticator_of(user: User) -> AuthenticatorApp | None:
     """Return the user's authenticator app."""
-    return AuthenticatorApp.objects.for_user(user).filter(confirmed=True).first()
+    app: AuthenticatorApp | None = (
+        AuthenticatorApp.objects.for_user(user).filter(confirmed=True).first()
+    )
+    return app
 
 
 def app_states(user: User, *, limit: int, now: datetime) -> list[AppState]:
@@ -60,3 +63,12 @@ def app_states(user: User, *, limit: int, now: datetime) -> list[AppState]:
 def _apps_acting_for(user: User, now: datetime) -> "QuerySet[Any, Any]":
     live = ApiSession.objects.for_user(user).filter(ended_at=None, expires_at__gt=now)
     return live.values("app_id")
+
+
+def password_set_at(user: User) -> datetime:
+    """Return when the password was set last; at the sign-up if never since."""
+    changes = AuditEvent.objects.for_user(user).filter(
+        kind__in=("password_change", "password_reset")
+    )
+    newest = changes.order_by("-at").values_list("at", flat=True).first()
+    return newest or user.joined_at

@@ -98,8 +98,7 @@ def verify_passkey(
 
 def rename_passkey(user: User, passkey_id: int, *, name: str) -> None:
     """Give the passkey another name."""
-    kept = name.strip()[:LONGEST_NAME]
-    if not kept or not passkeys_of(user).filter(pk=passkey_id).update(name=kept):
+    if not passkeys_of(user).filter(pk=passkey_id).update(name=name.strip()[:LONGEST_NAME]):
         raise NotFound("There is no such passkey.")
 
 

@@ -50,10 +50,15 @@ def verify_code(user: User, text: str, *, act: Act) -> None:
         )
 
 
-def verify_password(user: User, password: str, *, act: Act) -> None:
-    """Take the password again, where no second factor is enrolled; counted like codes."""
-    if not _judge(user, lambda: user.check_password(password), act=act):
-        raise CodeRefused("This is not your password.")
+def record_step_up(user: User, *, act: Act) -> None:
+    """Note that somebody has shown the second factor, or his password, again."""
+    audit.record(
+        actor=user,
+        kind="step_up",
+        target=user.public_id,
+        client_address=act.client_address,
+        now=act.now,
+    )
 
 
 def remove_lost_factors(user: User, *, actor: User, reason: str, act: Act) -> None:

@@ -1,0 +1,2 @@
+// New recovery codes: on paper.
+document.getElementById("print")?.addEventListener("click", () => window.print());
