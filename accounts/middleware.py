@@ -1,35 +1,82 @@
-"""Sessions last as long as their user does something (decisions 48)."""
+"""Sessions last as long as their user does something (decisions 48); device cookies come and go."""
 
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
 from django.utils import timezone
 
+from accounts.domain.roles import SecondFactorRule
+from accounts.models import User
 from accounts.services.devices import DeviceCookie
 from accounts.services.sessions import stamp_of, write_stamp
+from accounts.session_store import SessionStore
 
 
 class SessionRulesMiddleware:
-    """Note human input in the session, at most once a minute."""
+    """Note human input in the session, at most once a minute; end what its rule has ended."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Let the request through, noted."""
-        if _is_human(request):
-            now = timezone.now()
-            stamp = stamp_of(request)
-            if stamp is not None and stamp.is_due(now):
-                write_stamp(request, stamp.touched(now))
-        return self.get_response(request)
+        """Let the request through, noted. A part of a page is not filled with the log-in page."""
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            _follow_rules(request, now=timezone.now())
+        response = self.get_response(request)
+        is_to_log_in = response.get("Location", "").startswith(resolve_url(settings.LOGIN_URL))
+        return to_log_in(request) if is_to_log_in and _is_part(request) else response
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> None:
+        """Say on the next page why a session has ended by itself."""
+        reason = cast("SessionStore", request.session).ended_because
+        if reason:
+            messages.info(request, reason)
+
+
+def to_log_in(request: HttpRequest) -> HttpResponseBase:
+    """Lead to the log-in page, and from there back to the page that is open in the browser."""
+    if not _is_part(request):
+        is_page = request.method in {"GET", "HEAD"}
+        return redirect_to_login(request.get_full_path() if is_page else "/console/")
+    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    back = f"{page.path}?{page.query}" if page.query else page.path or "/console/"
+    return HttpResponse(status=204, headers={"HX-Redirect": redirect_to_login(back)["Location"]})
+
+
+def _follow_rules(request: HttpRequest, *, now: datetime) -> None:
+    stamp = stamp_of(request)
+    if stamp is None or not isinstance(request.user, User):
+        return
+    rule = SecondFactorRule(request.user.second_factor_rule)
+    followed = stamp if stamp.rule is rule else stamp.follows(rule)
+    if followed.ends_at() <= now:
+        logout(request)
+        cast("SessionStore", request.session).ended_because = followed.why_it_ends()
+        return
+    if _is_human(request) and followed.is_due(now):
+        followed = followed.touched(now)
+    if followed != stamp:
+        write_stamp(request, followed)
 
 
 def _is_human(request: HttpRequest) -> bool:
-    """Say whether somebody is there: a page that refreshes its parts by itself does not count."""
-    return request.method not in {"GET", "HEAD"} or "HX-Request" not in request.headers
+    """Say whether somebody is there: what a page fetches by itself does not count."""
+    if request.method not in {"GET", "HEAD"}:
+        return True
+    return not _is_part(request) and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+
+
+def _is_part(request: HttpRequest) -> bool:
+    return "HX-Request" in request.headers
 
 
 class DeviceCookieMiddleware:

@@ -1,23 +1,26 @@
-"""Where sessions are kept: rows whose key is a digest of the cookie, and a cache before them.
+"""Where sessions are kept: rows whose key is a digest of the cookie.
 
-Whoever reads the database or the cache learns no cookie. `SESSION_ENGINE` names this module.
+Whoever reads the database learns no cookie. No cache stands before the rows: an ended session must
+not come back with what a request in flight has put there. `SESSION_ENGINE` names this module.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.cached_db import SessionStore as CachedRows
-from django.core.cache import cache
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore as Rows
+from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from accounts.domain.session_rules import SessionStamp
 from accounts.models import ConsoleSession
 
 STAMP = "stamp"
-_PREFIX = "accounts.session."
 _DIGITS = 40
 
 
@@ -27,31 +30,37 @@ def key_digest(session_key: str) -> str:
 
 
 def forget_sessions(digests: Iterable[str]) -> int:
-    """End the sessions with these digests; say how many there were."""
-    wanted = list(digests)
-    _, rows = ConsoleSession.objects.filter(pk__in=wanted).delete()
-    cache.delete_many([_PREFIX + each for each in wanted])
-    return rows.get("accounts.ConsoleSession", 0)
+    """End the sessions with these digests; say how many there were.
+
+    Open sockets of their users are looked at again as soon as this is committed.
+    """
+    rows = ConsoleSession.objects.filter(pk__in=list(digests))
+    users = set(rows.exclude(user=None).values_list("user_id", flat=True))
+    count, _ = rows.delete()
+    announce_ends(users)
+    return count
 
 
-class SessionStore(CachedRows):
-    """Django's cached sessions under digested keys, with columns that people can read."""
+def announce_ends(user_ids: Iterable[int]) -> None:
+    """Tell whoever holds sockets of these users that one of their sessions has ended.
 
-    cache_key_prefix = _PREFIX
+    The settings name who is told: sockets live in another app.
+    """
+    users = sorted(user_ids)
+    if users:
+        transaction.on_commit(partial(import_string(settings.ON_SESSIONS_ENDED), users))
+
+
+class SessionStore(Rows):
+    """Django's sessions in rows under digested keys, with columns that people can read."""
+
+    # Why the session of a request has ended by itself; said on the next page.
+    ended_because: str = ""
 
     @classmethod
     def get_model_class(cls) -> Any:
         """Return the table."""
         return ConsoleSession
-
-    @property
-    def cache_key(self) -> str:
-        """Return the cache's key of this session."""
-        return _PREFIX + key_digest(self._own_key())
-
-    async def acache_key(self) -> str:
-        """Return the cache's key of this session."""
-        return _PREFIX + key_digest(self._own_key())
 
     @property
     def stamp(self) -> SessionStamp | None:
@@ -109,17 +118,18 @@ class SessionStore(CachedRows):
         await sync_to_async(self.delete)(session_key)
 
     def _get_session_from_db(self) -> ConsoleSession | None:
-        key = self.session_key
-        row = (
-            None
-            if key is None
-            else ConsoleSession.objects.filter(
-                pk=key_digest(key), expire_date__gt=timezone.now()
-            ).first()
-        )
-        if row is None:
-            self._session_key = None
-        return row
+        key, now = self.session_key, timezone.now()
+        row = None if key is None else ConsoleSession.objects.filter(pk=key_digest(key)).first()
+        if row is not None and row.expire_date > now:
+            return row
+        if row is not None:
+            self.ended_because = self._end_of(row)
+        self._session_key = None
+        return None
+
+    def _end_of(self, row: ConsoleSession) -> str:
+        stamp = self.decode(row.session_data).get(STAMP)
+        return "" if stamp is None else SessionStamp.from_json(stamp).why_it_ends()
 
     async def _aget_session_from_db(self) -> ConsoleSession | None:
         return await sync_to_async(self._get_session_from_db)()

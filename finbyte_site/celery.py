@@ -34,6 +34,17 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="7"),
         "options": {"queue": "slow", "expires": 3000},
     },
+    # 06:00 in India (the schedule is in UTC). Sessions end by their own clock; this closes sockets.
+    "end sessions": {
+        "task": "accounts.end_sessions",
+        "schedule": crontab(hour="0", minute="30"),
+        "options": {"queue": "default", "expires": 600},
+    },
+    "clear expired sessions and tokens": {
+        "task": "accounts.clear_expired",
+        "schedule": crontab(hour="1", minute="10"),
+        "options": {"queue": "slow", "expires": 3600},
+    },
     "forget send rates": {
         "task": "portfolio.forget_rates",
         "schedule": 600.0,

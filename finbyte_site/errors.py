@@ -1,12 +1,21 @@
 """Error pages in the console's frame; a failing page needs neither database nor session."""
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from accounts.middleware import to_log_in
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Say that the request could not be read; what was wrong with it is not repeated."""
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Say that the request could not be read; what was wrong with it is not repeated.
+
+    A session that was ended while its request ran is no fault of the request: log in again.
+    """
+    if isinstance(exception, SessionInterrupted):
+        return to_log_in(request)
     return HttpResponse(render_to_string("400.html"), status=400)
 
 

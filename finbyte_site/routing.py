@@ -5,10 +5,12 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from channels.auth import AuthMiddlewareStack
+from channels.db import database_sync_to_async
 from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path, re_path
 
+from accounts.services.sessions import is_live
 from market.consumers import ConsoleConsumer
 
 Scope = dict[str, Any]
@@ -34,6 +36,22 @@ class SameOrigin:
         await application(scope, receive, send)
 
 
+class StandingSession:
+    """Lets a socket ask later whether the session it was opened with still stands."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the connection on with `is_allowed`."""
+        session, user = scope["session"], scope["user"]
+
+        async def is_allowed() -> bool:
+            return bool(await database_sync_to_async(is_live)(session, user.pk))
+
+        await self._application({**scope, "is_allowed": is_allowed}, receive, send)
+
+
 def is_same_origin(scope: Scope) -> bool:
     """Say whether the page that opens the socket was served by this site."""
     headers = dict(scope.get("headers", ()))
@@ -50,4 +68,4 @@ _routes: list[Any] = [
     path("ws/console", ConsoleConsumer.as_asgi()),
     re_path("", cast("Any", refuse)),
 ]
-websocket_application = SameOrigin(AuthMiddlewareStack(URLRouter(_routes)))
+websocket_application = SameOrigin(AuthMiddlewareStack(StandingSession(URLRouter(_routes))))

@@ -2,16 +2,14 @@
 
 import asyncio
 import logging
-from importlib import import_module
 from typing import Any, ClassVar, TypeGuard
 
 import orjson
 from autobahn.exception import Disconnected
-from channels.auth import get_user
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 
-from market.hub import CLOSE_NOT_ALLOWED, Hub, Listener, Pressure, current_hub
+from market.hub import CLOSE_NOT_ALLOWED, CLOSE_TOO_MANY, Hub, current_hub
+from market.listeners import Listener, Pressure
 from market.streams import connect_async, missed_events
 
 logger = logging.getLogger(__name__)
@@ -38,7 +36,10 @@ def transport_of(send: Any) -> Any:
 
 
 class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
-    """One page's socket. Needs a logged-in session; the Origin is checked by the routing."""
+    """One page's socket. Needs a logged-in session; the Origin is checked by the routing.
+
+    The routing also says, in `is_allowed`, whether the session still stands.
+    """
 
     # The hub brings private events: no channel layer, no subscription per socket.
     channel_layer_alias: ClassVar[str | None] = None
@@ -56,13 +57,15 @@ class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
             user_id=user.pk,
             send=self._send_text,
             close=self._abort,
-            is_allowed=self._is_allowed,
+            is_allowed=self.scope["is_allowed"],
         )
         self._transport = transport_of(self.base_send)
         self._credit, self._heard_at = float(MESSAGE_BURST), _seconds()
         await self.accept()
         self._watch_pressure(self.listener.pressure)
-        await self.hub.join(self.listener)
+        if not await self.hub.join(self.listener):
+            await self.close(code=CLOSE_TOO_MANY)
+            return
         newest, _ = await self._missed(after=0)
         await self._answer({"t": "hello", "user": user.public_id, "seq": newest})
 
@@ -138,13 +141,6 @@ class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
         await self.close(code=code)
         if self.listener.pressure.full_since is not None and self._transport is not None:
             self._transport.abortConnection()
-
-    async def _is_allowed(self) -> bool:
-        """Say whether the session the page was opened with still belongs to its user."""
-        key = getattr(self.scope.get("session"), "session_key", None)
-        session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-        user = await get_user({"session": session})
-        return bool(user.is_authenticated and user.pk == self.listener.user_id and user.is_active)
 
     def _watch_pressure(self, pressure: Pressure) -> None:
         if self._transport is None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,8 +21,10 @@ from channels.db import database_sync_to_async
 from django.utils import timezone
 
 from market.domain.ticks import Quote
+from market.listeners import Listener
 from market.selectors import instruments_by_token
 from market.streams import (
+    ACCESS_CHANNEL,
     TICKS_CHANNEL,
     connect,
     connect_async,
@@ -46,45 +48,11 @@ DROP_AFTER_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 JOIN_SECONDS = 3.0
 CLOSE_GONE = 1000
+MAX_SOCKETS = 20
 CLOSE_NOT_ALLOWED = 4401
 CLOSE_TOO_SLOW = 4408
+CLOSE_TOO_MANY = 4429
 _HUNDRED = Decimal(100)
-
-
-class Pressure:
-    """Knows whether a socket's send buffer is full; the server's transport tells it.
-
-    The names are those of Twisted's push producer, which is asked to pause when the transport
-    holds more than 64 KiB that the other side has not taken.
-    """
-
-    def __init__(self) -> None:
-        self.full_since: float | None = None
-
-    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """Hear that the buffer is full."""
-        if self.full_since is None:
-            self.full_since = asyncio.get_running_loop().time()
-
-    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """Hear that the buffer has room."""
-        self.full_since = None
-
-    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """Hear that the connection is gone."""
-
-
-@dataclass(eq=False, slots=True)
-class Listener:
-    """One socket: what it watches, what it is owed, and how to reach it."""
-
-    user_id: int
-    send: Callable[[str], Awaitable[None]]
-    close: Callable[[int], Awaitable[None]]
-    is_allowed: Callable[[], Awaitable[bool]]
-    pressure: Pressure = field(default_factory=Pressure)
-    tokens: frozenset[int] = frozenset()
-    owed: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -154,13 +122,16 @@ class Hub:
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._client: redis.asyncio.Redis | None = None
+        self._rechecks: asyncio.Queue[list[int]] = asyncio.Queue()
         self._pubsub: Any = None
         self._is_listening = asyncio.Event()
 
-    async def join(self, listener: Listener) -> None:
-        """Add a socket; its user's private events flow from now on."""
-        self._listeners.add(listener)
+    async def join(self, listener: Listener) -> bool:
+        """Add a socket; its user's private events flow from now on. False: he has too many."""
         group = self._users.setdefault(listener.user_id, set())
+        if len(group) >= MAX_SOCKETS:
+            return False
+        self._listeners.add(listener)
         group.add(listener)
         if not self._tasks:
             self._start()
@@ -169,6 +140,7 @@ class Hub:
         # Without Redis the page works all the same; prices come when it is back.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_listening.wait(), JOIN_SECONDS)
+        return True
 
     async def leave(self, listener: Listener) -> None:
         """Remove a socket; the last one ends the hub's work."""
@@ -237,7 +209,7 @@ class Hub:
         pubsub: Any = client.pubsub(ignore_subscribe_messages=True)
         try:
             channels = [user_channel(user_id) for user_id in self._users]
-            await pubsub.subscribe(TICKS_CHANNEL, *channels)
+            await pubsub.subscribe(TICKS_CHANNEL, ACCESS_CHANNEL, *channels)
             self._pubsub = pubsub
             self._is_listening.set()
             # What was missed while nobody listened is in the newest quotes.
@@ -252,6 +224,9 @@ class Hub:
             await client.aclose()
 
     async def _take(self, channel: str, payload: bytes) -> None:
+        if channel == ACCESS_CHANNEL:
+            self._rechecks.put_nowait(orjson.loads(payload))
+            return
         if channel != TICKS_CHANNEL:
             await self._deliver(int(channel.rpartition(".")[2]), payload.decode())
             return
@@ -369,12 +344,31 @@ class Hub:
                 self._arrived.set()
 
     async def _watch_access(self) -> None:
-        """Close sockets whose session has ended since they were opened."""
+        """Close sockets whose session has ended: once a minute all, at once where one is told of."""
+        time = asyncio.get_running_loop().time
+        due = time() + ACCESS_CHECK_SECONDS
         while True:
-            await asyncio.sleep(ACCESS_CHECK_SECONDS)
-            for listener in list(self._listeners):
-                if not await listener.is_allowed():
-                    await self._drop(listener, CLOSE_NOT_ALLOWED)
+            try:
+                users = await asyncio.wait_for(self._rechecks.get(), max(due - time(), 0.0))
+            except TimeoutError:
+                users, due = list(self._users), time() + ACCESS_CHECK_SECONDS
+            await self._check_users(users)
+
+    async def _check_users(self, user_ids: Iterable[int]) -> None:
+        for user_id in user_ids:
+            for listener in list(self._users.get(user_id, ())):
+                await self._check(listener)
+
+    async def _check(self, listener: Listener) -> None:
+        try:
+            is_allowed = await listener.is_allowed()
+        except Exception:
+            # Nobody knows: the page comes back by itself, if it may.
+            logger.exception("access check failed user=%s", listener.user_id)
+            await self._drop(listener, CLOSE_GONE)
+            return
+        if not is_allowed:
+            await self._drop(listener, CLOSE_NOT_ALLOWED)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -32,6 +32,7 @@ from market.stream_codec import (
 )
 
 __all__ = [
+    "ACCESS_CHANNEL",
     "GATEWAY_CHANNEL",
     "PROCESSES",
     "TICKS_CHANNEL",
@@ -51,6 +52,7 @@ __all__ = [
     "read_open_bar",
     "read_quotes",
     "recent_ticks",
+    "recheck_access",
     "release_intervals",
     "set_fences",
     "subscribe_ticks",
@@ -71,6 +73,7 @@ def _scoped(name: str) -> str:
 
 TICKS_CHANNEL = _scoped("ticks")
 GATEWAY_CHANNEL = _scoped("gateway.wake")
+ACCESS_CHANNEL = _scoped("access")
 PROCESSES = ("web", "worker", "beat", "feed", "gateway")
 EVENT_RING_SIZE = 200
 WRITE_BATCH = 256
@@ -291,6 +294,17 @@ def read_beats(client: redis.Redis) -> dict[str, datetime]:
 def user_channel(user_id: int) -> str:
     """Return the name of a user's private group."""
     return _scoped(f"user.{user_id}")
+
+
+def recheck_access(user_ids: Sequence[int]) -> None:
+    """Have the sockets of these users looked at again, at once; call it from on_commit.
+
+    Every web process looks at all its sockets once a minute anyway: a silent Redis is only logged.
+    """
+    try:
+        connect().publish(ACCESS_CHANNEL, orjson.dumps(list(user_ids)))
+    except redis.RedisError:
+        logger.warning("access not rechecked users=%s", user_ids, exc_info=True)
 
 
 def _event_keys(user_id: int) -> tuple[str, str]:

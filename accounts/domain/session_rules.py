@@ -13,6 +13,10 @@ IDLE = {
     SecondFactorRule.NEW_DEVICE: timedelta(hours=12),
     SecondFactorRule.EVERY_SESSION: timedelta(minutes=30),
 }
+_IDLE_WORDS = {
+    SecondFactorRule.NEW_DEVICE: "12 hours",
+    SecondFactorRule.EVERY_SESSION: "30 minutes",
+}
 LONGEST = timedelta(days=7)
 ADMIN_IDLE = timedelta(minutes=15)
 # Input is noted no oftener than this: a session is not written with every click.
@@ -56,6 +60,20 @@ class SessionStamp:
             self.seen_at + IDLE[self.rule], absolute_end(self.rule, started_at=self.started_at)
         )
 
+    def why_it_ends(self) -> str:
+        """Return what to tell a user whose session has reached its end."""
+        absolute = absolute_end(self.rule, started_at=self.started_at)
+        if self.seen_at + IDLE[self.rule] < absolute:
+            return f"You were logged out after {_IDLE_WORDS[self.rule]} without input."
+        if self.rule is SecondFactorRule.EVERY_SESSION:
+            return "You were logged out: sessions with live accounts end at 06:00 IST every day."
+        return "You were logged out: a session lasts seven days at most."
+
+    def follows(self, rule: SecondFactorRule) -> Self:
+        """Return the stamp under another rule; a demand in every session ends a device's trust."""
+        is_strict = rule is SecondFactorRule.EVERY_SESSION
+        return replace(self, rule=rule, device_id=None if is_strict else self.device_id)
+
     def is_due(self, now: datetime) -> bool:
         """Say whether input at `now` is worth noting."""
         return now - self.seen_at >= TOUCH_EVERY
@@ -63,6 +81,10 @@ class SessionStamp:
     def touched(self, now: datetime) -> Self:
         """Return the stamp after human input."""
         return replace(self, seen_at=now)
+
+    def is_in_admin(self, now: datetime) -> bool:
+        """Say whether the admin was entered and then used without a long break."""
+        return self.admin_seen_at is not None and now - self.admin_seen_at <= ADMIN_IDLE
 
     def to_json(self) -> dict[str, Any]:
         """Return the stamp as the session keeps it."""

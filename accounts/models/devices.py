@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from accounts.domain.networks import plain_network
 from accounts.models.managers import OwnedQuerySet
 
 
@@ -31,6 +32,11 @@ class TrustedAddress(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.network
+
+    @property
+    def shown(self) -> str:
+        """The address as people read it."""
+        return plain_network(self.network)
 
 
 class TrustedDevice(models.Model):

@@ -17,11 +17,9 @@ from accounts.domain.tokens import new_token, token_digest
 from accounts.exceptions import NotFound, Refused
 from accounts.models import ConsoleSession, DeviceToken, TrustedAddress, TrustedDevice, User
 from accounts.services import audit
-from accounts.services.places import Enqueue, browser_of, note_place, place_network, queue_alert
-from accounts.services.sessions import stamp_of, write_stamp
+from accounts.services.places import Enqueue, browser_of, place_network, queue_alert
+from accounts.services.sessions import end_sessions, stamp_of, write_stamp
 from accounts.session_store import forget_sessions
-
-__all__ = ["note_place", "recognise", "trust_device"]
 
 TRUSTED_FOR = timedelta(days=30)
 MOST_DEVICES = 10
@@ -62,7 +60,7 @@ def trust_device(
     if not network:
         raise Refused("This device cannot be trusted: its address is not known.")
     with transaction.atomic():
-        owner = _lock_user(user.pk)
+        owner = lock_user(user.pk)
         if owner.second_factor_rule != SecondFactorRule.NEW_DEVICE:
             raise Refused("Your account asks for the second factor in every session.")
         _replace_earlier(request, owner, now=now)
@@ -135,7 +133,7 @@ def rename_device(
 def revoke_device(request: HttpRequest, user: User, device_id: int, *, now: datetime) -> None:
     """Trust a device no more; sessions that it had spared the second factor end."""
     with transaction.atomic():
-        _lock_user(user.pk)
+        lock_user(user.pk)
         device = _own_device(user, device_id, now=now)
         chosen = TrustedDevice.objects.filter(pk=device.pk)
         _revoke(chosen, "by its user", keep=_unlink_own(request, [device.pk]), now=now)
@@ -147,7 +145,7 @@ def revoke_devices(
 ) -> int:
     """Trust no device of the user, or none at one address, any more; say how many there were."""
     with transaction.atomic():
-        _lock_user(user.pk)
+        lock_user(user.pk)
         chosen = live_devices(user, now=now)
         if address is not None:
             chosen = chosen.filter(address=address)
@@ -164,11 +162,35 @@ def revoke_all_devices(user: User, *, why: str, keep: UUID | None = None, now: d
     Sessions that a device had spared the second factor end, all but `keep`.
     """
     with transaction.atomic():
-        _lock_user(user.pk)
+        lock_user(user.pk)
         return _revoke(live_devices(user, now=now), why, keep=keep, now=now)
 
 
-def _lock_user(user_id: int) -> User:
+def raise_second_factor_rule(user: User, *, keep: UUID | None, now: datetime) -> bool:
+    """Ask for the second factor in every session from now on; say whether that is new.
+
+    Other sessions end and no device is trusted any more; `keep` goes on under the stricter rule.
+    """
+    with transaction.atomic():
+        owner = lock_user(user.pk)
+        if owner.second_factor_rule == SecondFactorRule.EVERY_SESSION:
+            return False
+        owner.second_factor_rule = SecondFactorRule.EVERY_SESSION
+        owner.save(update_fields=["second_factor_rule"])
+        user.second_factor_rule = owner.second_factor_rule
+        ended = end_sessions(owner, keep=keep)
+        count = revoke_all_devices(owner, why="second factor in every session", keep=keep, now=now)
+        audit.record(
+            actor=owner,
+            kind="second_factor_rule_raise",
+            target=owner.public_id,
+            detail={"sessions": ended, "devices": count},
+            now=now,
+        )
+    return True
+
+
+def lock_user(user_id: int) -> User:
     """Lock the user: everything about his devices happens one after the other."""
     return User.objects.select_for_update(no_key=True).get(pk=user_id)
 
@@ -179,7 +201,7 @@ def _lock_token(value: str) -> DeviceToken | None:
     owner_id = found.values_list("device__user_id", flat=True).first()
     if owner_id is None:
         return None
-    _lock_user(owner_id)
+    lock_user(owner_id)
     # A second statement: it sees what whoever held the lock before has written.
     return found.select_related("device__address", "device__user").first()
 

@@ -4,8 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from django.contrib.auth import login
+from django.contrib.auth import HASH_SESSION_KEY, login
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from accounts.domain.browsers import browser_family
 from accounts.domain.client_address import client_address
@@ -13,7 +16,7 @@ from accounts.domain.roles import SecondFactorRule
 from accounts.domain.session_rules import SessionStamp
 from accounts.exceptions import NotFound
 from accounts.models import ConsoleSession, TrustedDevice, User
-from accounts.session_store import SessionStore, forget_sessions
+from accounts.session_store import SessionStore, announce_ends, forget_sessions, key_digest
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -97,3 +100,40 @@ def end_sessions(user: User, *, keep: UUID | None = None) -> int:
     if keep is not None:
         rows = rows.exclude(public_id=keep)
     return forget_sessions(rows.values_list("pk", flat=True))
+
+
+def live_sessions(user: User, *, now: datetime) -> QuerySet[ConsoleSession]:
+    """Return the user's sessions that have not ended, the last used first."""
+    return (
+        ConsoleSession.objects.for_user(user)
+        .filter(expire_date__gt=now, public_id__isnull=False)
+        .select_related("device")
+        .order_by("-seen_at", "pk")
+    )
+
+
+def is_live(session: SessionStore, user_id: int) -> bool:
+    """Say whether the session that a socket was opened with still lets its user in.
+
+    The key may have been cycled since then: `public_id` tells which session it is.
+    """
+    rows = ConsoleSession.objects.select_related("user").filter(
+        user=user_id, user__is_active=True, expire_date__gt=timezone.now()
+    )
+    if session.stamp is not None:
+        row = rows.filter(public_id=session.stamp.public_id).first()
+    else:
+        row = rows.filter(pk=key_digest(session.session_key or "")).first()
+    if row is None or row.user is None:
+        return False
+    kept = str(session.decode(row.session_data).get(HASH_SESSION_KEY, ""))
+    valid = [row.user.get_session_auth_hash(), *row.user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(kept, each) for each in valid)
+
+
+def announce_ended(*, now: datetime, since: datetime) -> int:
+    """Let sockets of sessions that ended by the clock be closed; say how many users had one."""
+    ended = ConsoleSession.objects.filter(expire_date__gt=since, expire_date__lte=now)
+    users = set(ended.exclude(user=None).values_list("user_id", flat=True))
+    announce_ends(users)
+    return len(users)

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from itertools import count
 from statistics import quantiles
 from typing import Any
 
@@ -82,14 +83,21 @@ def bench_application() -> Any:
     hub._listings = listings  # noqa: SLF001 - the bench has no database
     console = ConsoleConsumer.as_asgi()
 
+    numbers = count()
+
     class BenchUser:
-        pk = 0
         public_id = "FB0000"
         is_authenticated = is_active = True
 
+        def __init__(self) -> None:
+            self.pk = next(numbers) // hub.MAX_SOCKETS
+
+    async def is_allowed() -> bool:
+        return True
+
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
-            await console({**scope, "user": BenchUser()}, receive, send)
+            await console({**scope, "user": BenchUser(), "is_allowed": is_allowed}, receive, send)
 
     return application
 

@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -13,9 +13,17 @@ from django.utils import timezone
 
 from market import hub as hub_module
 from market.consumers import ConsoleConsumer, transport_of
-from market.hub import CLOSE_NOT_ALLOWED, CLOSE_TOO_SLOW, Listener, current_hub
+from market.hub import (
+    CLOSE_GONE,
+    CLOSE_NOT_ALLOWED,
+    CLOSE_TOO_MANY,
+    CLOSE_TOO_SLOW,
+    MAX_SOCKETS,
+    current_hub,
+)
+from market.listeners import Listener
 from market.services.instruments import seed_set
-from market.streams import push_event, put_ticks
+from market.streams import push_event, put_ticks, recheck_access
 from market.tests.factories import BTCUSDT, ONGC, quote_of
 
 pytestmark = pytest.mark.usefixtures("stage")
@@ -51,10 +59,23 @@ def fresh(price, *, sequence, token=ONGC, age=0.0):
     return quote_of(price, token=token, sequence=sequence, received_at=now, exchange_time=now)
 
 
-@asynccontextmanager
-async def page(user):
+async def always():
+    return True
+
+
+async def never():
+    return False
+
+
+def socket_of(user, is_allowed=always):
     socket = WebsocketCommunicator(ConsoleConsumer.as_asgi(), "/ws/console")
-    socket.scope["user"] = user
+    socket.scope |= {"user": user, "is_allowed": is_allowed}
+    return socket
+
+
+@asynccontextmanager
+async def page(user, is_allowed=always):
+    socket = socket_of(user, is_allowed)
     accepted, _ = await socket.connect()
     assert accepted
     hello = orjson.loads(await socket.receive_from())
@@ -222,9 +243,52 @@ async def test_the_hub_rests_when_the_last_page_is_gone(cast):
 
 async def test_the_socket_of_a_session_that_ended_is_closed(cast, monkeypatch):
     monkeypatch.setattr(hub_module, "ACCESS_CHECK_SECONDS", 0.05)
-    async with page(cast[0]) as socket:
+    async with page(cast[0], never) as socket:
         message = await socket.receive_output(timeout=2)
         assert (message["type"], message["code"]) == ("websocket.close", CLOSE_NOT_ALLOWED)
+
+
+def test_sessions_are_looked_at_again_every_minute():
+    assert hub_module.ACCESS_CHECK_SECONDS <= 60
+
+
+async def test_an_ended_session_closes_its_sockets_at_once_and_no_others(cast):
+    alice, bob = cast
+    async with page(alice, never) as ended, page(alice) as going, page(bob, never) as his:
+        started = asyncio.get_running_loop().time()
+        await asyncio.to_thread(recheck_access, [alice.pk])
+        message = await ended.receive_output(timeout=2)
+        assert (message["type"], message["code"]) == ("websocket.close", CLOSE_NOT_ALLOWED)
+        assert asyncio.get_running_loop().time() - started < 2
+        assert await going.receive_nothing(timeout=0.1)
+        # Nobody asked about bob: his turn comes within the minute.
+        assert await his.receive_nothing(timeout=0.1)
+
+
+async def test_where_nobody_can_say_the_page_is_sent_to_ask_again(cast, caplog):
+    async def broken():
+        raise ConnectionError("no database")
+
+    async with page(cast[0], broken) as socket:
+        await asyncio.to_thread(recheck_access, [cast[0].pk])
+        message = await socket.receive_output(timeout=2)
+        assert (message["type"], message["code"]) == ("websocket.close", CLOSE_GONE)
+    assert "access check failed" in caplog.text
+
+
+async def test_a_user_has_twenty_sockets_and_not_one_more(cast):
+    alice, bob = cast
+    async with AsyncExitStack() as pages:
+        for _ in range(MAX_SOCKETS):
+            await pages.enter_async_context(page(alice))
+        socket = socket_of(alice)
+        await socket.connect()
+        message = await socket.receive_output(timeout=2)
+        assert (message["type"], message["code"]) == ("websocket.close", CLOSE_TOO_MANY)
+        async with page(bob):
+            assert MAX_SOCKETS == 20
+    async with page(alice):
+        assert len(current_hub()._listeners) == 1
 
 
 class FakeSocket:

@@ -5,6 +5,7 @@ import { formatNumber } from "./format.js";
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
 const PING_EVERY_MS = 8000;
+const SESSION_ENDED = 4401;
 const SILENT_AFTER_MS = 20000;
 
 const quoteListeners = new Set();
@@ -92,8 +93,13 @@ function opened() {
   hadConnection = true;
 }
 
-function closed() {
+function closed(event) {
   socket = null;
+  // The session has ended: the page comes back as the log-in page, which says why.
+  if (event.code === SESSION_ENDED) {
+    location.reload();
+    return;
+  }
   setState("lost");
   setTimeout(connect, waitMs * (0.75 + Math.random() / 2));
   waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
