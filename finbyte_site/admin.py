@@ -1,22 +1,29 @@
 """Acts of staff that reach over several apps."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
-from accounts.admin import UserAdmin
-from accounts.admin_base import note_act
+from accounts.admin.users import UserAdmin
+from accounts.admin_base import ReasonedActsAdmin, note_act
 from accounts.domain.client_address import client_address
+from accounts.domain.roles import Role
+from accounts.exceptions import Refused
 from accounts.models import User
+from accounts.services.roles import set_role
+from accounts.services.staff_acts import distrust_devices, log_out_user
+from accounts.services.viewing import look_as_staff
 from finbyte_site.suspension import reinstate_user, suspend_user
 from market.admin import InstrumentAdmin
 from market.models import Instrument
-from portfolio.admin.kill import KillActionsAdmin, ReasonActionForm, reason_of
+from portfolio.admin.kill import KillActionsAdmin
 from portfolio.models import KillSwitch
 
 admin.site.unregister(User)
@@ -25,57 +32,123 @@ admin.site.unregister(Instrument)
 
 @admin.register(User)
 class ActingUserAdmin(KillActionsAdmin, UserAdmin):
-    """Users, with suspending and stopping their trading."""
+    """Users, with suspending, roles, log-outs, stops of their trading and a look at their console."""
 
-    actions = ("suspend", "activate", "stop_trading", "allow_trading")
+    actions = (
+        "see_console",
+        "stop_trading",
+        "allow_trading",
+        "suspend",
+        "activate",
+        "log_out_everywhere",
+        "revoke_devices",
+        *(f"make_{role.lower()}" for role in Role),
+    )
 
     def kill_target(self, row: Any) -> tuple[KillSwitch.Scope, int, User | None]:
         """Return the stop of the user."""
         return KillSwitch.Scope.USER, row.pk, row
 
-    @admin.action(description="Suspend: no log-in, no trading", permissions=["change"])
-    def suspend(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Suspend the users; never oneself, and superusers only by superusers."""
-        own = [user for user in users if self._may_suspend(request, user)]
-        self._act(request, own, act=suspend_user, done="suspended")
+    @admin.action(description="See the console as this user", permissions=["view"])
+    def see_console(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """Look at a user's pages for half an hour; nothing can be done there."""
+        reason = self.reason_or_complaint(request)
+        if not reason:
+            return None
+        if len(users) != 1:
+            self.message_user(request, "Choose one user.", messages.ERROR)
+            return None
+        try:
+            look_as_staff(
+                request,
+                cast("User", request.user),
+                users[0],
+                reason=reason,
+                now=timezone.now(),
+            )
+        except Refused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return None
+        return redirect("home")
 
-    @admin.action(description="Activate: log-in again", permissions=["change"])
+    @admin.action(description="Suspend: no log-in, no trading", permissions=["administrate"])
+    def suspend(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Suspend the users; never oneself."""
+        self._act(request, self._others(request, users), act=suspend_user, done="suspended")
+
+    @admin.action(description="Activate: log-in again", permissions=["administrate"])
     def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Let the users in again."""
         self._act(request, list(users), act=reinstate_user, done="activated")
 
-    def _may_suspend(self, request: HttpRequest, user: User) -> bool:
-        actor = cast("User", request.user)
-        if user.pk == actor.pk or (user.is_superuser and not actor.is_superuser):
-            self.message_user(request, f"You cannot suspend {user}.", messages.ERROR)
-            return False
-        return True
+    @admin.action(description="Log out everywhere", permissions=["administrate"])
+    def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """End every session of the users, in browsers and of apps."""
+        self._act(request, list(users), act=log_out_user, done="logged out")
+
+    @admin.action(description="Revoke trusted devices", permissions=["administrate"])
+    def revoke_devices(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Trust none of the users' devices any more."""
+        self._act(request, list(users), act=distrust_devices, done="without trusted devices")
+
+    @admin.action(description="Role: user", permissions=["administrate"])
+    def make_user(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Take every right from the users."""
+        self._give_role(request, users, Role.USER)
+
+    @admin.action(description="Role: support", permissions=["administrate"])
+    def make_support(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Let the users look."""
+        self._give_role(request, users, Role.SUPPORT)
+
+    @admin.action(description="Role: risk officer", permissions=["administrate"])
+    def make_risk_officer(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Let the users look, limit and stop."""
+        self._give_role(request, users, Role.RISK_OFFICER)
+
+    @admin.action(description="Role: administrator", permissions=["administrate"])
+    def make_administrator(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Let the users do everything here."""
+        self._give_role(request, users, Role.ADMINISTRATOR)
+
+    def _give_role(self, request: HttpRequest, users: QuerySet[User], role: Role) -> None:
+        self._act(request, list(users), act=partial(_set_role, role=role), done="changed")
+
+    def _others(self, request: HttpRequest, users: QuerySet[User]) -> list[User]:
+        for user in users:
+            if user.pk == request.user.pk:
+                self.message_user(request, f"You cannot suspend {user}.", messages.ERROR)
+        return [user for user in users if user.pk != request.user.pk]
 
     def _act(
         self, request: HttpRequest, users: list[User], *, act: Callable[..., bool], done: str
     ) -> None:
-        reason = reason_of(request)
+        reason = self.reason_or_complaint(request)
         if not reason:
-            self.message_user(request, "Write a reason first.", messages.ERROR)
             return
-        changed = sum(
-            act(
-                user,
-                actor=request.user,
-                reason=reason,
-                client_address=client_address(request.META),
-                now=timezone.now(),
-            )
-            for user in users
-        )
+        changed = 0
+        for user in users:
+            try:
+                changed += act(
+                    user,
+                    actor=request.user,
+                    reason=reason,
+                    client_address=client_address(request.META),
+                    now=timezone.now(),
+                )
+            except Refused as error:
+                self.message_user(request, str(error), messages.ERROR)
         self.message_user(request, f"{changed} of {len(users)} {done}.")
 
 
+def _set_role(user: User, *, role: Role, **act: Any) -> bool:
+    return set_role(user, role, **act)
+
+
 @admin.register(Instrument)
-class ActingInstrumentAdmin(InstrumentAdmin):
+class ActingInstrumentAdmin(ReasonedActsAdmin, InstrumentAdmin):
     """Instruments, with closing one to new orders."""
 
-    action_form = ReasonActionForm
     actions = ("close_to_orders", "open_to_orders")
 
     def has_close_permission(self, request: HttpRequest) -> bool:
@@ -95,9 +168,8 @@ class ActingInstrumentAdmin(InstrumentAdmin):
     def _set_tradable(
         self, request: HttpRequest, instruments: QuerySet[Instrument], *, tradable: bool
     ) -> None:
-        reason = reason_of(request)
+        reason = self.reason_or_complaint(request)
         if not reason:
-            self.message_user(request, "Write a reason first.", messages.ERROR)
             return
         changed = 0
         with transaction.atomic():

@@ -61,7 +61,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if isinstance(user, User) or (user is not None and user.is_authenticated):
         values |= {
-            "zone": user.time_zone,
+            "zone": getattr(request, "subject", user).time_zone,
             "venue_accounts": SimpleLazyObject(lambda: venue_accounts(request)),
             "current_account": SimpleLazyObject(lambda: selected_account(request)),
             "account_mode": SimpleLazyObject(lambda: account_mode(request)),

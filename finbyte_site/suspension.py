@@ -6,6 +6,8 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services import audit
+from accounts.services.api_sessions import end_all
+from accounts.services.sessions import end_sessions
 from accounts.services.users import activate_user, deactivate_user
 from portfolio.models import KillSwitch
 from portfolio.services.kill_switches import set_kill
@@ -21,6 +23,7 @@ def suspend_user(
     with transaction.atomic():
         if not deactivate_user(user):
             return False
+        end_all(user, reason="suspended", now=now)
         stopped = set_kill(
             KillSwitch.Scope.USER, user.pk, active=True, reason=_REASON + reason, now=now
         )
@@ -33,6 +36,8 @@ def suspend_user(
             client_address=client_address,
             now=now,
         )
+    # Nobody gets in from here on; what is open ends, so that an activation revives none of it.
+    end_sessions(user)
     return True
 
 

@@ -36,7 +36,7 @@ def requires_factor(
         @wraps(view)
         def inner(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             page = page_to_confirm(request, strength=strength, enrolled=enrolled)
-            return view(request, *args, **kwargs) if page is None else _lead_to(request, page)
+            return view(request, *args, **kwargs) if page is None else lead_to(request, page)
 
         return cast("View[P]", login_required(inner))
 
@@ -66,7 +66,8 @@ def _has_shown(stamp: SessionStamp | None, strength: Strength, *, now: datetime)
     return is_fresh(stamp.factor_at, now=now)
 
 
-def _lead_to(request: HttpRequest, page: str) -> HttpResponseBase:
+def lead_to(request: HttpRequest, page: str) -> HttpResponseBase:
+    """Send the browser to a page that comes first, and back afterwards."""
     back = request.get_full_path() if request.method in {"GET", "HEAD"} else _page_before(request)
     address = f"{reverse(page)}?{urlencode({'next': back})}"
     if "HX-Request" in request.headers:

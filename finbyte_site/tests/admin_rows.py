@@ -7,9 +7,11 @@ from typing import Any
 from accounts.models import User
 from accounts.services import audit
 from bots.models import Bot, BotBand, BotCommand, BotEvent
+from finbyte_site.tests.security_rows import CANARY, plant_security
 from market.models import Instrument, InstrumentSource
 from portfolio.models import (
     Book,
+    ComplianceEvidence,
     FeeSchedule,
     GatewayShard,
     IdempotencyKey,
@@ -24,6 +26,7 @@ from portfolio.models import (
     RiskLimit,
     Trade,
     VenueAccount,
+    VenueCredentials,
     VenueEvent,
 )
 
@@ -48,10 +51,27 @@ def plant(number: int, now: datetime) -> None:
         created_at=now,
     )
     FeeSchedule.objects.create(venue_account=account, maker_rate=0, taker_rate=0, valid_from=now)
+    VenueCredentials.objects.create(
+        venue_account=account,
+        sealed_key=f"{CANARY}-venue",
+        hint="1234",
+        added_at=now,
+        finding="TRADE_ONLY",
+        finding_words="It can trade.",
+    )
+    ComplianceEvidence.objects.create(
+        venue_account=account,
+        kind="STATIC_ADDRESS",
+        reference="read",
+        dated_on=now.date(),
+        recorded_by=user,
+        recorded_at=now,
+    )
     KillSwitch.objects.create(scope="BOOK", key=book.pk)
     RiskLimit.objects.create(user=user, venue_account=account, book=book, max_order_value=ONE)
     RateSecond.objects.create(venue_account=account, second=number, count=1)
     audit.record(actor=user, kind="test", now=now)
+    plant_security(user, number, now)
     _plant_money(book, number, now)
     _plant_orders(book, instrument, now)
     _plant_bot(book, instrument, now)

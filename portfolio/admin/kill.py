@@ -1,45 +1,17 @@
 """Stop trading, and allow it again, from a list of rows."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.admin_base import BaseAdmin, note_act
+from accounts.admin_base import ReasonedActsAdmin, note_act, reason_of
 from accounts.models import User
 from portfolio.models import KillSwitch
 from portfolio.services.kill_switches import set_kill
-
-if TYPE_CHECKING:
-    from django.contrib.admin.helpers import ActionForm
-else:
-    from unfold.forms import ActionForm
-
-
-class ReasonActionForm(ActionForm):
-    """The list of acts, with a reason beside it for the audit log."""
-
-    reason = forms.CharField(
-        label="",
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(
-            attrs={
-                "placeholder": "Reason",
-                "aria-label": "Reason",
-                "class": "rounded-default bg-white/20 px-2 py-1 text-current placeholder-white/70",
-            }
-        ),
-    )
-
-
-def reason_of(request: HttpRequest) -> str:
-    """Return the reason that was typed, at most as long as we keep it."""
-    return request.POST.get("reason", "").strip()[:200]
 
 
 def switch_kill(
@@ -64,10 +36,9 @@ def switch_kill(
     return changed
 
 
-class KillActionsAdmin(BaseAdmin):
+class KillActionsAdmin(ReasonedActsAdmin):
     """A list with the acts "stop trading" and "allow trading"; both need a reason."""
 
-    action_form = ReasonActionForm
     actions: tuple[str, ...] = ("stop_trading", "allow_trading")
 
     def kill_target(self, row: Any) -> tuple[KillSwitch.Scope, int, User | None]:
@@ -89,8 +60,7 @@ class KillActionsAdmin(BaseAdmin):
         self._switch(request, rows, active=False)
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Model], *, active: bool) -> None:
-        if not reason_of(request):
-            self.message_user(request, "Write a reason first.", messages.ERROR)
+        if not self.reason_or_complaint(request):
             return
         changed = 0
         for row in rows:

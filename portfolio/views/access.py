@@ -1,4 +1,4 @@
-"""The signed-in user of a console page, and refusals in the console's words."""
+"""Whose data a console page shows, and refusals in the console's words."""
 
 from datetime import datetime
 from typing import cast
@@ -11,8 +11,11 @@ from accounts.models import User
 
 
 def user_of(request: HttpRequest) -> User:
-    """Return the signed-in user; every caller sits behind `login_required`."""
-    return cast("User", request.user)
+    """Return whose data the page shows: the signed-in user, or whom he looks at and cannot act for.
+
+    Every caller sits behind `login_required` and `accounts.viewing_middleware`.
+    """
+    return cast("User", request.subject)  # type: ignore[attr-defined]
 
 
 def positive_int(text: str | None) -> int | None:
@@ -23,6 +26,6 @@ def positive_int(text: str | None) -> int | None:
 
 
 def day_start(request: HttpRequest) -> datetime:
-    """Return when the user's calendar day began."""
+    """Return when the calendar day of the page's user began."""
     zone = ZoneInfo(user_of(request).time_zone)
     return timezone.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
