@@ -14,4 +14,4 @@ class GuessBucket(models.Model):
     blocked_until = models.DateTimeField()
 
     def __str__(self) -> str:
-        return self.key
+        return f"bucket {self.pk}"
