@@ -10,7 +10,7 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path, re_path
 
-from accounts.services.sessions import is_live
+from accounts.services.viewing import seen_in
 from market.consumers import ConsoleConsumer
 
 Scope = dict[str, Any]
@@ -37,19 +37,22 @@ class SameOrigin:
 
 
 class StandingSession:
-    """Lets a socket ask later whether the session it was opened with still stands."""
+    """Tells a socket whose events its page shows, and later whether that still holds."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the connection on with `is_allowed`."""
+        """Pass the connection on with `subject` and `is_allowed`."""
         session, user = scope["session"], scope["user"]
+        seen = database_sync_to_async(seen_in)
+        subject = await seen(session, user) if user.is_authenticated else None
 
         async def is_allowed() -> bool:
-            return bool(await database_sync_to_async(is_live)(session, user.pk))
+            return subject is not None and await seen(session, user) == subject
 
-        await self._application({**scope, "is_allowed": is_allowed}, receive, send)
+        scope = {**scope, "subject": subject or user, "is_allowed": is_allowed}
+        await self._application(scope, receive, send)
 
 
 def is_same_origin(scope: Scope) -> bool:

@@ -38,7 +38,8 @@ def transport_of(send: Any) -> Any:
 class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """One page's socket. Needs a logged-in session; the Origin is checked by the routing.
 
-    The routing also says, in `is_allowed`, whether the session still stands.
+    The routing also says, in `subject`, whose events the page shows, and in `is_allowed` whether
+    the session still stands and still shows them.
     """
 
     # The hub brings private events: no channel layer, no subscription per socket.
@@ -53,8 +54,10 @@ class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
             await self.close(code=CLOSE_NOT_ALLOWED)
             return
         self.hub = current_hub()
+        subject = self.scope.get("subject", user)
         self.listener = Listener(
-            user_id=user.pk,
+            user_id=subject.pk,
+            opened_by=user.pk,
             send=self._send_text,
             close=self._abort,
             is_allowed=self.scope["is_allowed"],
@@ -67,7 +70,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels
             await self.close(code=CLOSE_TOO_MANY)
             return
         newest, _ = await self._missed(after=0)
-        await self._answer({"t": "hello", "user": user.public_id, "seq": newest})
+        await self._answer({"t": "hello", "user": subject.public_id, "seq": newest})
 
     async def disconnect(self, code: int) -> None:
         """Leave the hub."""

@@ -355,8 +355,9 @@ class Hub:
             await self._check_users(users)
 
     async def _check_users(self, user_ids: Iterable[int]) -> None:
-        for user_id in user_ids:
-            for listener in list(self._users.get(user_id, ())):
+        wanted = frozenset(user_ids)
+        for listener in list(self._listeners):
+            if listener.user_id in wanted or listener.opened_by in wanted:
                 await self._check(listener)
 
     async def _check(self, listener: Listener) -> None:

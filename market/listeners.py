@@ -39,3 +39,5 @@ class Listener:
     pressure: Pressure = field(default_factory=Pressure)
     tokens: frozenset[int] = frozenset()
     owed: set[int] = field(default_factory=set)
+    # Who has opened it, where that is not the user whose events it carries.
+    opened_by: int | None = None

@@ -13,6 +13,7 @@ from django.urls import reverse
 from accounts.exceptions import InvalidInput, NotFound
 from accounts.models import Delegation, User
 from accounts.services import audit
+from accounts.session_store import announce_ends
 
 MOST_OPEN = 10
 LONGEST = timedelta(days=366)
@@ -192,6 +193,7 @@ def _end(
     # Without an acceptance nothing tells whether anybody has the name, no mail either.
     if row.accepted_at is not None:
         transaction.on_commit(partial(enqueue, row.pk, what))
+        announce_ends([row.user_id])
     kind = "view_revoke" if what == "revoked" else "view_leave"
     _record(row, actor, kind, client_address=client_address, now=now)
     return row

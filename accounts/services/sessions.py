@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.auth import HASH_SESSION_KEY, login
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -84,22 +86,21 @@ def stamp_password(request: HttpRequest, *, now: datetime) -> None:
 
 def end_session(user: User, public_id: UUID) -> None:
     """End one of the user's sessions; raises NotFound where there is no such one."""
-    rows = list(
-        ConsoleSession.objects.for_user(user)
-        .filter(public_id=public_id)
-        .values_list("pk", flat=True)
-    )
-    if not rows:
-        raise NotFound("There is no such session.")
-    forget_sessions(rows)
+    with transaction.atomic():
+        _lock_sessions(user)
+        rows = ConsoleSession.objects.for_user(user).filter(public_id=public_id)
+        if not forget_sessions(rows.values_list("pk", flat=True)):
+            raise NotFound("There is no such session.")
 
 
 def end_sessions(user: User, *, keep: UUID | None = None) -> int:
     """End all sessions of the user but one; say how many ended."""
-    rows = ConsoleSession.objects.for_user(user)
-    if keep is not None:
-        rows = rows.exclude(public_id=keep)
-    return forget_sessions(rows.values_list("pk", flat=True))
+    with transaction.atomic():
+        _lock_sessions(user)
+        rows = ConsoleSession.objects.for_user(user)
+        if keep is not None:
+            rows = rows.exclude(public_id=keep)
+        return forget_sessions(rows.values_list("pk", flat=True))
 
 
 def live_sessions(user: User, *, now: datetime) -> QuerySet[ConsoleSession]:
@@ -112,8 +113,8 @@ def live_sessions(user: User, *, now: datetime) -> QuerySet[ConsoleSession]:
     )
 
 
-def is_live(session: SessionStore, user_id: int) -> bool:
-    """Say whether the session that a socket was opened with still lets its user in.
+def live_data(session: SessionStore, user_id: int) -> dict[str, Any] | None:
+    """Return what the session that a socket was opened with keeps now; None where it has ended.
 
     The key may have been cycled since then: `public_id` tells which session it is.
     """
@@ -125,10 +126,16 @@ def is_live(session: SessionStore, user_id: int) -> bool:
     else:
         row = rows.filter(pk=key_digest(session.session_key or "")).first()
     if row is None or row.user is None:
-        return False
-    kept = str(session.decode(row.session_data).get(HASH_SESSION_KEY, ""))
+        return None
+    data: dict[str, Any] = session.decode(row.session_data)
+    kept = str(data.get(HASH_SESSION_KEY, ""))
     valid = [row.user.get_session_auth_hash(), *row.user.get_session_auth_fallback_hash()]
-    return any(constant_time_compare(kept, each) for each in valid)
+    return data if any(constant_time_compare(kept, each) for each in valid) else None
+
+
+def _lock_sessions(user: User) -> None:
+    """Wait for a key that is being cycled: the session must not slip away under its new one."""
+    User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
 
 
 def announce_ended(*, now: datetime, since: datetime) -> int:

@@ -1,15 +1,20 @@
 """Looking at somebody else's console: delegates as long as they may, staff for half an hour."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.domain.client_address import client_address
 from accounts.exceptions import NotFound, Refused
 from accounts.models import Delegation, User
 from accounts.services import audit
+from accounts.services.sessions import live_data
+from accounts.session_store import SessionStore, announce_ends
 
 STAFF_LOOK = timedelta(minutes=30)
 _KEY = "viewing"
@@ -30,19 +35,18 @@ def is_kept(session: SessionBase) -> bool:
 
 
 def view_of(session: SessionBase, user: User, *, now: datetime) -> Viewing | None:
-    """Return what the user may look at in this session now; asked anew for every request."""
-    kept = session.get(_KEY)
-    if kept is None or not user.is_active:
+    """Return what the user may look at in this session; asked anew for every request."""
+    return _judged(session.get(_KEY), user, now=now)
+
+
+def seen_in(session: SessionStore, user: User) -> User | None:
+    """Return whose pages the session shows now; None where it has ended."""
+    data = live_data(session, user.pk)
+    if data is None:
         return None
-    if kept.get("viewer") != user.pk:
-        return None
-    if "delegation" in kept:
-        return _delegated(kept["delegation"], user, now=now)
-    until = datetime.fromisoformat(kept["until"])
-    if not user.is_staff or now > until:
-        return None
-    subject = User.objects.filter(pk=kept["subject"]).first()
-    return None if subject is None else Viewing(subject, until, by_staff=True)
+    current = User.objects.get(pk=user.pk)
+    view = _judged(data.get(_KEY), current, now=timezone.now())
+    return current if view is None else view.subject
 
 
 def look_as_viewer(request: HttpRequest, user: User, delegation_id: int, *, now: datetime) -> None:
@@ -71,13 +75,28 @@ def stop_looking(request: HttpRequest, user: User, *, now: datetime) -> None:
     """Show the user his own pages again."""
     view = view_of(request.session, user, now=now)
     forget(request.session)
+    request.session.save()
     if view is not None:
+        # What the pages have open on the other's account is closed.
+        announce_ends([user.pk])
         _note(request, user, "viewing_stop", subject=view.subject, now=now)
 
 
 def forget(session: SessionBase) -> None:
     """Look at nobody any more."""
     session.pop(_KEY, None)
+
+
+def _judged(kept: Mapping[str, Any] | None, user: User, *, now: datetime) -> Viewing | None:
+    if kept is None or not user.is_active or kept["viewer"] != user.pk:
+        return None
+    if "delegation" in kept:
+        return _delegated(kept["delegation"], user, now=now)
+    until = datetime.fromisoformat(kept["until"])
+    if not user.is_staff or now > until:
+        return None
+    subject = User.objects.filter(pk=kept["subject"]).first()
+    return None if subject is None else Viewing(subject, until, by_staff=True)
 
 
 def _delegated(delegation_id: int, user: User, *, now: datetime) -> Viewing | None:
