@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portfolio.views import funds, order_acts, orders, positions
+from portfolio.views import funds, order_acts, orders, positions, venue_accounts
 
 app_name = "portfolio"
 urlpatterns = [
@@ -23,4 +23,35 @@ urlpatterns = [
     path("positions/trades/download/", positions.trade_csv, name="trade-download"),
     path("funds/", funds.funds, name="funds"),
     path("funds/download/", funds.statement_csv, name="statement-download"),
+    path("venue-accounts/", venue_accounts.venue_account_list, name="venue-account-list"),
+    path(
+        "venue-accounts/connect/<str:venue>/",
+        venue_accounts.venue_account_connect,
+        name="venue-account-connect",
+    ),
+    path(
+        "venue-accounts/<int:account_id>/",
+        venue_accounts.venue_account_detail,
+        name="venue-account-detail",
+    ),
+    path(
+        "venue-accounts/<int:account_id>/key/",
+        venue_accounts.venue_account_key,
+        name="venue-account-key",
+    ),
+    path(
+        "venue-accounts/<int:account_id>/key/remove/",
+        venue_accounts.venue_account_key_remove,
+        name="venue-account-key-remove",
+    ),
+    path(
+        "venue-accounts/<int:account_id>/key/check/",
+        venue_accounts.venue_account_check,
+        name="venue-account-check",
+    ),
+    path(
+        "venue-accounts/<int:account_id>/papers/",
+        venue_accounts.venue_account_paper,
+        name="venue-account-paper",
+    ),
 ]

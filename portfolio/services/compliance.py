@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -32,12 +33,16 @@ _LIVE = """
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who does something, for whom, from where and when: for the audit log."""
+    """Who does something, for whom, from where and when: for the audit log.
+
+    `session` is the one that goes on where an act ends the others.
+    """
 
     actor: User
     owner: User
     client_address: str | None
     now: datetime
+    session: UUID | None = None
 
     def note(self, kind: str, account: VenueAccount, detail: Mapping[str, str]) -> None:
         """Record what was done to an account; the last call of a transaction."""
