@@ -1,14 +1,12 @@
 """Forms of the account pages."""
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
-from django.contrib.auth.forms import (
-    PasswordChangeForm,
-    SetPasswordForm,
-)
+from django.contrib.auth.forms import SetPasswordForm
+from django.core.validators import MaxLengthValidator
 
 from accounts.models import User
 
@@ -94,18 +92,23 @@ class NewPasswordForm(_SetPasswordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("new_password1", "new_password2"):
+            field = cast("forms.CharField", self.fields[name])
+            field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
         self.fields["new_password1"].help_text = _LENGTH_HELP
         self.fields["new_password2"].label = "New password again"
 
 
-class ChangePasswordForm(PasswordChangeForm):
-    """The old password once, the new one twice."""
+class ChangePasswordForm(NewPasswordForm):
+    """The old password once, the new one twice; the view judges the old one."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["old_password"].label = "Password now"
-        self.fields["new_password1"].help_text = _LENGTH_HELP
-        self.fields["new_password2"].label = "New password again"
+    old_password = forms.CharField(
+        label="Password now",
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    field_order = ["old_password", "new_password1", "new_password2"]
 
 
 @cache

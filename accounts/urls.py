@@ -3,11 +3,11 @@
 from django.urls import path
 
 from accounts import urls_api_apps, urls_devices, urls_security, urls_viewers
-from accounts.tasks import send_alert, send_reset_link
+from accounts.tasks import send_alert, send_notice, send_reset_link
 from accounts.views.access import log_in, log_out
 from accounts.views.passwords import (
-    ChangePasswordView,
     ResetConfirmView,
+    change_password,
     password_reset,
     password_reset_sent,
 )
@@ -27,9 +27,15 @@ urlpatterns = [
     path(
         "password-reset/<str:uidb64>/<str:token>",
         ResetConfirmView.as_view(),
+        {"enqueue": send_notice.delay},
         name="password-reset-confirm",
     ),
-    path("password-change", ChangePasswordView.as_view(), name="password-change"),
+    path(
+        "password-change",
+        change_password,
+        {"enqueue": send_notice.delay},
+        name="password-change",
+    ),
     path("profile", profile, name="profile"),
     *urls_devices.urlpatterns,
     *urls_security.urlpatterns,

@@ -1,14 +1,18 @@
 """Addresses of the account pages, sign-up among them."""
 
 from django.urls import URLPattern, path
+from django.views.generic import RedirectView
 
 from accounts import urls
+from accounts.tasks import send_alert
 from accounts.views.access import log_out
-from accounts.views.passwords import ChangePasswordView
 from finbyte_site.account_views import admin_log_in, sign_up_page, without_slash
 
 app_name = urls.app_name
-_pages = [path("sign-up", sign_up_page, name="sign-up"), *urls.urlpatterns]
+_pages = [
+    path("sign-up", sign_up_page, {"enqueue": send_alert.delay}, name="sign-up"),
+    *urls.urlpatterns,
+]
 # The rest of the console ends in a slash, so people type one here too.
 urlpatterns = [*_pages, *(path(f"{page.pattern}/", without_slash) for page in _pages)]
 
@@ -16,5 +20,5 @@ urlpatterns = [*_pages, *(path(f"{page.pattern}/", without_slash) for page in _p
 admin_patterns: list[URLPattern] = [
     path("login/", admin_log_in),
     path("logout/", log_out),
-    path("password_change/", ChangePasswordView.as_view()),
+    path("password_change/", RedirectView.as_view(pattern_name="accounts:password-change")),
 ]

@@ -1,8 +1,9 @@
 """The sign-up page: accounts and portfolio meet here."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponsePermanentRedirect
@@ -18,24 +19,26 @@ from accounts.domain.client_address import client_address
 from accounts.exceptions import SignUpRefused
 from accounts.forms import SignUpForm, style_fields
 from accounts.models import User
+from accounts.services.places import Enqueue, note_place
+from accounts.services.sessions import open_session
 from accounts.views.limits import SIGN_UP_RATES, limited
 from finbyte_site.sign_up import sign_up
-
-_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @sensitive_post_parameters("password")
 @never_cache
 @limited("sign_up", SIGN_UP_RATES)
-def sign_up_page(request: HttpRequest) -> HttpResponseBase:
+def sign_up_page(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Let somebody join; a new user is logged in and starts on the home page."""
     if request.user.is_authenticated:
         return redirect(settings.LOGIN_REDIRECT_URL)
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        user = _joined(request, form)
+        now = timezone.now()
+        user = _joined(request, form, now=now)
         if user is not None:
-            login(request, user, backend=_BACKEND)
+            open_session(request, user, factor_at=None, now=now)
+            note_place(user, request, now=now, enqueue=enqueue)
             messages.success(request, f"Welcome. Your user id is {user.public_id}.")
             return redirect(settings.LOGIN_REDIRECT_URL)
     style_fields(form)
@@ -61,12 +64,12 @@ def admin_log_in(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _joined(request: HttpRequest, form: SignUpForm) -> User | None:
+def _joined(request: HttpRequest, form: SignUpForm, *, now: datetime) -> User | None:
     try:
         return sign_up(
             **form.cleaned_data,
             client_address=client_address(request.META),
-            now=timezone.now(),
+            now=now,
         )
     except SignUpRefused as error:
         form.add_error(error.field, str(error))

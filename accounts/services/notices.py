@@ -54,6 +54,17 @@ NOTICES: Mapping[str, Notice] = {
         "recovery code {slot} of your account was used in place of your second factor. "
         "Codes left: {left}.",
     ),
+    "password_changed": Notice(
+        "Your FinByte password was changed",
+        "the password of your account was changed. Other browsers and your programs have been "
+        "logged out, and no device is trusted any more.",
+    ),
+    "password_reset": Notice(
+        "Your FinByte password was set anew",
+        "a new password was set for your account through a link that was mailed to you. All "
+        "browsers and programs have been logged out, and no device is trusted any more. Your "
+        "second factor has stayed as it was.",
+    ),
     "factor_guesses": Notice(
         "Wrong second factors at your FinByte account",
         "somebody has entered {failures} wrong codes in a row where your second factor is asked "

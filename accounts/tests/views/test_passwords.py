@@ -1,15 +1,28 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import tasks, urls
-from accounts.models import AuditEvent
+from accounts.domain.tokens import token_digest
+from accounts.models import (
+    ApiApp,
+    ApiSession,
+    AuditEvent,
+    AuthenticatorApp,
+    ConsoleSession,
+    TrustedAddress,
+    TrustedDevice,
+)
 from accounts.services.passwords import mail_reset_link
+from accounts.session_store import key_digest
 from conftest import PASSWORD
+from finbyte_site.tests.console import client_of, stamp_client
 
 pytestmark = pytest.mark.django_db
 NEW = "eight maids a milking"
@@ -27,6 +40,61 @@ def asked(monkeypatch):
     route = next(route for route in urls.urlpatterns if route.name == "password-reset")
     monkeypatch.setitem(route.default_args, "enqueue", addresses.append)
     return addresses
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch):
+    """Return the notices that were handed to the mailing task."""
+    notices: list[tuple[int, str]] = []
+
+    def enqueue(user_id, kind, _values):
+        notices.append((user_id, kind))
+
+    for route in urls.urlpatterns:
+        if route.name in {"password-change", "password-reset-confirm"}:
+            monkeypatch.setitem(route.default_args, "enqueue", enqueue)
+    return notices
+
+
+def what_a_password_opens(user):
+    """Make a trusted device, a session of an app, and a confirmed authenticator of the user."""
+    now = timezone.now()
+    address = TrustedAddress.objects.create(
+        user=user, network="203.0.113.7/32", trusted_at=now, seen_at=now
+    )
+    device = TrustedDevice.objects.create(
+        user=user,
+        address=address,
+        browser="Firefox",
+        trusted_at=now,
+        seen_at=now,
+        expires_at=now + timedelta(days=1),
+    )
+    app = ApiApp.objects.create(
+        user=user,
+        name="App",
+        api_key="0123456789abcdef",
+        sealed_secret="-",
+        secret_made_at=now,
+        redirect_url="https://app.example/",
+        created_at=now,
+    )
+    session = ApiSession.objects.create(
+        app=app,
+        user=user,
+        access_digest=token_digest("access"),
+        started_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    factor = AuthenticatorApp.objects.create(user=user, name="App", sealed_seed="-", confirmed=True)
+    return device, session, factor
+
+
+def change(client, old=PASSWORD, new=NEW):
+    return client.post(
+        reverse("accounts:password-change"),
+        {"old_password": old, "new_password1": new, "new_password2": new},
+    )
 
 
 def link_in(message):
@@ -98,33 +166,104 @@ def test_reset_mails_are_limited_per_address(client, asked):
     assert len(asked) == 5
 
 
-def test_changing_the_password_ends_other_sessions(client, alice):
-    elsewhere = Client()
-    elsewhere.force_login(alice)
-    client.force_login(alice)
+def test_a_reset_ends_everything_but_the_second_factor(
+    client, alice, told, django_capture_on_commit_callbacks
+):
+    device, session, factor = what_a_password_opens(alice)
+    elsewhere = client_of(alice)
+    stamp_client(client, alice)
+    mail_reset_link(alice.email)
+    form = client.get(link_in(mail.outbox[0]), follow=True).request["PATH_INFO"]
+    with django_capture_on_commit_callbacks(execute=True):
+        response = client.post(form, {"new_password1": NEW, "new_password2": NEW})
+    assert response["Location"] == reverse("accounts:log-in")
+    for browser in (client, elsewhere):
+        assert browser.get(reverse("accounts:profile")).status_code == 302
+    assert not ConsoleSession.objects.filter(user=alice).exists()
+    for row in (device, session, factor):
+        row.refresh_from_db()
+    assert device.revoked_for == session.ended_for == "a new password"
+    assert factor.confirmed
+    assert told == [(alice.pk, "password_reset")]
+    # The new password alone opens nothing.
+    response = client.post(reverse("accounts:log-in"), {"username": alice.email, "password": NEW})
+    assert response["Location"].startswith(reverse("accounts:second-factor"))
+    assert "_auth_user_id" not in client.session
+
+
+def test_changing_the_password_ends_other_sessions(
+    client, alice, told, django_capture_on_commit_callbacks
+):
+    elsewhere = client_of(alice)
+    stamp = stamp_client(client, alice)
     before = client.session.session_key
-    response = client.post(
-        reverse("accounts:password-change"),
-        {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW},
-        follow=True,
-    )
-    assert response.status_code == 200
-    assert "Your password is changed." in response.text
+    with django_capture_on_commit_callbacks(execute=True):
+        response = change(client)
+    assert response["Location"] == reverse("accounts:profile")
+    assert "Your password is changed." in client.get(reverse("accounts:profile")).text
     assert client.session.session_key != before
+    assert not ConsoleSession.objects.filter(pk=key_digest(before)).exists()
+    assert client.session.stamp.public_id == stamp.public_id
     assert elsewhere.get(reverse("accounts:profile")).status_code == 302
     alice.refresh_from_db()
     assert alice.check_password(NEW)
-    assert AuditEvent.objects.get().kind == "password_change"
+    event = AuditEvent.objects.get()
+    assert (event.kind, event.actor) == ("password_change", alice)
+    assert told == [(alice.pk, "password_changed")]
 
 
-def test_the_old_password_is_needed(client, alice):
-    client.force_login(alice)
-    response = client.post(
-        reverse("accounts:password-change"),
-        {"old_password": "wrong", "new_password1": NEW, "new_password2": NEW},
-    )
-    assert response.status_code == 200
-    assert 'id="id_old_password_error"' in response.text
+def test_a_change_needs_a_fresh_second_factor_where_there_is_one(client, alice):
+    device, session, _factor = what_a_password_opens(alice)
+    stamp_client(client, alice, factor_at=timezone.now() - timedelta(minutes=6))
+    response = change(client)
+    assert response["Location"].startswith(reverse("accounts:confirm"))
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
     assert not AuditEvent.objects.exists()
+
+    fresh = client_of(alice, factor_at=timezone.now())
+    assert change(fresh)["Location"] == reverse("accounts:profile")
+    alice.refresh_from_db()
+    assert alice.check_password(NEW)
+    device.refresh_from_db()
+    session.refresh_from_db()
+    assert device.revoked_at
+    assert session.ended_at
+    assert fresh.get(reverse("accounts:profile")).status_code == 200
+
+
+def test_the_old_password_is_needed_and_cannot_be_guessed_here(client, alice):
+    stamp_client(client, alice)
+    response = change(client, old="wrong")
+    assert response.status_code == 200
+    assert 'id="id_old_password_error"' in response.text
+    held = change(client)
+    assert (held.status_code, held["Retry-After"]) == (429, "1")
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ("short", "at least 12"),
+        ("q1w2e3r4t5y6", "too common"),
+        ("xx Alice xx 1234567", "contains &#x27;alice&#x27;"),
+        ("my FinByte password", "contains &#x27;finbyte&#x27;"),
+        ("x" * 1025, "at most 1024"),
+    ],
+)
+def test_weak_passwords_are_refused(client, alice, new, words):
+    stamp_client(client, alice)
+    response = change(client, new=new)
+    assert response.status_code == 200
+    assert words in response.text
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+
+
+def test_the_admin_changes_passwords_on_the_one_page(client, staff):
+    client = client_of(staff, factor_at=timezone.now())
+    response = client.get("/admin/password_change/")
+    assert response["Location"] == reverse("accounts:password-change")
