@@ -12,13 +12,15 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as Rows
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts.domain.session_rules import SessionStamp
-from accounts.models import ConsoleSession
+from accounts.models import ConsoleSession, User
 
 STAMP = "stamp"
 _DIGITS = 40
@@ -98,6 +100,19 @@ class SessionStore(Rows):
     async def acreate_model_instance(self, data: dict[str, Any]) -> ConsoleSession:
         """Return the row."""
         return await sync_to_async(self.create_model_instance)(data)
+
+    def cycle_key(self) -> None:
+        """Go on under a new key; a session that somebody has ended meanwhile does not."""
+        user_id = self.get(SESSION_KEY)
+        if self.session_key is None or user_id is None:
+            super().cycle_key()
+            return
+        with transaction.atomic():
+            # Whoever ends sessions of this user waits here too, and then finds the new key.
+            User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+            if not self.exists(self.session_key):
+                raise SessionInterrupted("The session was ended while its key was cycled.")
+            super().cycle_key()
 
     def exists(self, session_key: str) -> bool:
         """Say whether a session has this key."""
