@@ -12,14 +12,15 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from accounts.admin.users import UserAdmin
-from accounts.admin_base import ReasonedActsAdmin, note_act
+from accounts.admin_base import ReasonActionForm, ReasonedActsAdmin, acting_field, note_act
 from accounts.domain.client_address import client_address
 from accounts.domain.roles import Role
 from accounts.exceptions import Refused
 from accounts.models import User
 from accounts.services.roles import set_role
-from accounts.services.staff_acts import distrust_devices, log_out_user
+from accounts.services.staff_acts import distrust_devices, log_out_user, take_off_factors
 from accounts.services.viewing import look_as_staff
+from accounts.tasks import send_notice
 from finbyte_site.suspension import reinstate_user, suspend_user
 from market.admin import InstrumentAdmin
 from market.models import Instrument
@@ -30,10 +31,17 @@ admin.site.unregister(User)
 admin.site.unregister(Instrument)
 
 
+class UserActionForm(ReasonActionForm):
+    """The acts on users; one of them wants its user's id typed."""
+
+    confirmation = acting_field("User id, to take factors off", max_length=12)
+
+
 @admin.register(User)
 class ActingUserAdmin(KillActionsAdmin, UserAdmin):
     """Users, with suspending, roles, log-outs, stops of their trading and a look at their console."""
 
+    action_form = UserActionForm
     actions = (
         "see_console",
         "stop_trading",
@@ -42,6 +50,7 @@ class ActingUserAdmin(KillActionsAdmin, UserAdmin):
         "activate",
         "log_out_everywhere",
         "revoke_devices",
+        "remove_factors",
         *(f"make_{role.lower()}" for role in Role),
     )
 
@@ -90,6 +99,17 @@ class ActingUserAdmin(KillActionsAdmin, UserAdmin):
     def revoke_devices(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Trust none of the users' devices any more."""
         self._act(request, list(users), act=distrust_devices, done="without trusted devices")
+
+    @admin.action(description="Take off a lost second factor", permissions=["administrate"])
+    def remove_factors(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Take off what a user has lost, after his id was typed; his live trading waits a day."""
+        typed = request.POST.get("confirmation", "").strip().upper()
+        if [user.public_id for user in users] != [typed]:
+            words = "Choose one user and type his user id beside the reason."
+            self.message_user(request, words, messages.ERROR)
+            return
+        act = partial(take_off_factors, enqueue=send_notice.delay)
+        self._act(request, list(users), act=act, done="without second factor")
 
     @admin.action(description="Role: user", permissions=["administrate"])
     def make_user(self, request: HttpRequest, users: QuerySet[User]) -> None:

@@ -139,13 +139,26 @@ def log_out(
 
 
 def end_session(
-    session: ApiSession, *, actor: User, client_address: str | None, now: datetime
+    session: ApiSession,
+    *,
+    actor: User,
+    reason: str = "",
+    client_address: str | None,
+    now: datetime,
 ) -> bool:
-    """End one session on its page; say whether it was still open."""
+    """End one session on its page, or by staff with a reason; say whether it was still open."""
+    why = "ended by staff" if reason else "ended on the page"
     with transaction.atomic():
-        if not _end(ApiSession.objects.filter(pk=session.pk), reason="ended on the page", now=now):
+        if not _end(ApiSession.objects.filter(pk=session.pk), reason=why, now=now):
             return False
-        _record("api_session_end", session, actor=actor, client_address=client_address, now=now)
+        _record(
+            "api_session_end",
+            session,
+            actor=actor,
+            reason=reason,
+            client_address=client_address,
+            now=now,
+        )
     return True
 
 
@@ -267,6 +280,7 @@ def _record(
     session: ApiSession,
     *,
     actor: User | None = None,
+    reason: str = "",
     client_address: str | None,
     now: datetime,
 ) -> None:
@@ -274,7 +288,7 @@ def _record(
         actor=actor or session.user,
         kind=kind,
         target=session.app.api_key,
-        detail={"session": session.pk},
+        detail={"session": session.pk, **({"reason": reason} if reason else {})},
         on_behalf_of=session.user,
         client_address=client_address,
         now=now,

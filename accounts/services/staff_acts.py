@@ -2,9 +2,13 @@
 
 from datetime import datetime
 
+from accounts.exceptions import Refused
 from accounts.models import User
 from accounts.services import api_sessions, audit
 from accounts.services.devices import revoke_all_devices
+from accounts.services.factor_changes import Act
+from accounts.services.notices import Enqueue
+from accounts.services.second_factor import remove_lost_factors
 from accounts.services.sessions import end_sessions
 
 
@@ -42,3 +46,21 @@ def distrust_devices(
             now=now,
         )
     return bool(count)
+
+
+def take_off_factors(
+    user: User,
+    *,
+    actor: User,
+    reason: str,
+    client_address: str | None,
+    enqueue: Enqueue,
+    now: datetime,
+) -> bool:
+    """Take lost second factors off; apps are logged out too, and live trading waits for a day."""
+    if actor.pk == user.pk:
+        raise Refused("Nobody takes his own second factor off: ask another administrator.")
+    act = Act(client_address=client_address, session=None, enqueue=enqueue, now=now)
+    remove_lost_factors(user, actor=actor, reason=reason, act=act)
+    api_sessions.end_all(user, reason="second factor taken off by staff", now=now)
+    return True
