@@ -48,7 +48,7 @@ def sent_json(request: HttpRequest) -> dict[str, Any]:
     """Return the object that the page's script has sent; raises CodeRefused for anything else."""
     try:
         sent = json.loads(request.body)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CodeRefused("The browser's answer could not be read.") from error
     if not isinstance(sent, dict) or not isinstance(sent.get("answer"), dict):
         raise CodeRefused("The browser's answer could not be read.")
