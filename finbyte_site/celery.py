@@ -4,12 +4,19 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finbyte_site.settings")
 
 app = Celery("finbyte")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_own_logging(**_options: object) -> None:
+    """Leave LOGGING as it is: Celery's handlers would write tasks' logs past our formatter."""
+
 
 # A message that waited longer than its round is void: the next one asks the same question.
 app.conf.beat_schedule = {

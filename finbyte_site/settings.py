@@ -3,6 +3,7 @@
 import sys
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from finbyte_site import env
 from finbyte_site.logging import LEVELS, logging_settings
@@ -278,8 +279,6 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Our own LOGGING holds in workers too.
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 50_000
@@ -287,4 +286,13 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 50_000
 DEMO = (
     env.flag("FINBYTE_DEMO", default=True) and not PRODUCTION and env.is_loopback(_PUBLIC.hostname)
 )
-LOGGING = logging_settings(level=env.choice("FINBYTE_LOG_LEVEL", default="INFO", choices=LEVELS))
+_SECRETS = [
+    SECRET_KEY,
+    *SECRET_KEY_FALLBACKS,
+    *FIELD_KEYS,
+    DATABASES["default"]["PASSWORD"],
+    unquote(urlsplit(REDIS_URL).password or ""),
+]
+LOGGING = logging_settings(
+    level=env.choice("FINBYTE_LOG_LEVEL", default="INFO", choices=LEVELS), known=_SECRETS
+)

@@ -108,6 +108,9 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %u@%d ",
+    # Errors are logged without the statement and the row they are about: those hold people's data.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "password_encryption": "scram-sha-256",
 }
 
