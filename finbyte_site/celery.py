@@ -13,7 +13,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@setup_logging.connect
+@setup_logging.connect  # type: ignore[untyped-decorator]
 def keep_own_logging(**_options: object) -> None:
     """Leave LOGGING as it is: Celery's handlers would write tasks' logs past our formatter."""
 

@@ -23,7 +23,7 @@ class SafeLines(logging.Formatter):
     An event is one line; a traceback follows in lines that begin with a bar.
     """
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

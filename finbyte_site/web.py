@@ -17,17 +17,22 @@ from typing import Any
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted import logger
+from twisted.internet import endpoints
 from twisted.internet import reactor as the_reactor
-from twisted.internet.endpoints import serverFromString
-from twisted.logger import globalLogBeginner
-from twisted.web import http
+from twisted.web.http import HTTPChannel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finbyte_site.settings")
 # Sets Django up, which the refusals need.
 from finbyte_site.asgi import application
 from finbyte_site.refusals import refusal
 
+# Only partly typed.
 reactor: Any = the_reactor
+server_from_string: Any = endpoints.serverFromString
+begin_logging: Any = logger.globalLogBeginner.beginLoggingTo
+Channel: Any = HTTPChannel
+
 MOST_BODY = 256 * 1024
 MOST_HEADERS = 100
 MOST_FRAME = 64 * 1024
@@ -40,7 +45,7 @@ LINGER_SECONDS = 1.0
 MOST_THROWN_AWAY = 1024 * 1024
 
 
-class LimitedChannel(http.HTTPChannel):
+class LimitedChannel(Channel):  # type: ignore[misc]
     """One connection; ends when a request is too large or arrives too slowly."""
 
     maxHeaders = MOST_HEADERS  # noqa: N815 - Twisted's name
@@ -192,13 +197,11 @@ class WebServer(Server):  # type: ignore[misc]
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,
         )
-        globalLogBeginner.beginLoggingTo(
-            [lambda _event: None], redirectStandardIO=False, discardBuffer=True
-        )
+        begin_logging([lambda _event: None], redirectStandardIO=False, discardBuffer=True)
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         for endpoint in self.endpoints:
-            listener = serverFromString(reactor, endpoint).listen(self.http_factory)
+            listener = server_from_string(reactor, endpoint).listen(self.http_factory)
             listener.addCallbacks(self.listen_success, self.listen_error)
         asyncio.set_event_loop(reactor._asyncioEventloop)  # noqa: SLF001 - as Daphne does
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
