@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from bots.selectors import bots_for, recent_events
 from bots.views.cards import bot_cards
+from finbyte_site.connections import connection_lines, shortcuts
 from finbyte_site.context import THEME_COOKIE, THEMES
 from finbyte_site.overview import overview
 from market.domain.formatting import plain
@@ -19,7 +20,7 @@ from market.streams import connect, read_quotes
 from market.views import CHART_SPANS, found_instrument
 from portfolio.selectors.pages import fills_of, live_orders_of, orders_of
 from portfolio.views.access import day_start, positive_int, user_of
-from portfolio.views.scope import safe_next, selected_account
+from portfolio.views.scope import safe_next, selected_account, venue_accounts
 from portfolio.views.ticket import newest_quote, ticket_context
 
 HOME_ROWS = 6
@@ -54,6 +55,11 @@ def home(request: HttpRequest) -> HttpResponse:
     quotes = read_quotes(connect(), [each.pk for each in watched])
     page = _home_values(request)
     page["watchlist"] = [(each, quotes.get(each.pk)) for each in watched]
+    is_own = getattr(request, "viewing", None) is None
+    page["shortcuts"] = shortcuts(is_own=is_own)
+    page["connections"] = connection_lines(
+        user_of(request), accounts=venue_accounts(request), is_own=is_own, now=timezone.now()
+    )
     return render(request, "finbyte_site/home.html", page)
 
 
