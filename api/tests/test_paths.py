@@ -1,9 +1,10 @@
 import pytest
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.test import Client, override_settings
-from django.urls import path
+from django.urls import include, path
 
 from api.paths import JSON_PREFIXES, is_api_path
+from finbyte_site.urls import console_patterns
 from portfolio.exceptions import OrderNotChangeable
 
 METHODS = ("get", "post", "put", "patch", "delete", "options")
@@ -25,7 +26,7 @@ def envelope(response, status, error_type):
 def test_the_apis_addresses_are_kept(client, prefix, rest):
     response = client.get(f"/{prefix}{rest}")
     answer = envelope(response, 403, "TokenException")
-    assert answer["message"] == ("This address is part of the API. API apps are not available yet.")
+    assert answer["message"] == "Send the header Authorization: token api_key:access_token."
     assert "Set-Cookie" not in response.headers
 
 
@@ -87,6 +88,8 @@ urlpatterns = [
     path("orders/only-post", only_post),
     path("orders/not-modified", not_modified),
     path("page/refused", refused),
+    # Middleware leads to pages of the console.
+    path("console/", include(console_patterns)),
 ]
 
 

@@ -12,7 +12,16 @@ def test_one_spelling_once_each():
 
 @pytest.mark.parametrize(
     "text",
-    ["203.0.113.0/24", "0.0.0.0", "::", "224.0.0.1", "fe80::1%eth0", "203.0.113.07", "bots", "1.2"],
+    [
+        "203.0.113.0/24",
+        "255.255.255.255",
+        "::",
+        "224.0.0.1",
+        "fe80::1%eth0",
+        "203.0.113.07",
+        "bots",
+        "1.2",
+    ],
 )
 def test_what_names_no_single_host(text):
     with pytest.raises(ValueError, match=r"."):
