@@ -26,6 +26,7 @@ from market.models import Instrument, InstrumentSource
 from market.selectors import instrument_by_symbol
 from portfolio.models import Book, LedgerAccount, VenueAccount
 from portfolio.services.accounts import manual_book, open_book
+from portfolio.services.compliance import bot_start_refusal
 from portfolio.services.ledger import transfer
 from portfolio.services.locking import lock_books
 
@@ -171,6 +172,7 @@ def start_bot(user: User, bot_id: int, *, quote: Quote | None, now: datetime, hi
             if bot.book_id is not None and not BotStatus(bot.status).is_final:
                 return bot
             raise BotNotReady(f"{bot.name} cannot be started: it is {bot.status.lower()}")
+        _refuse_start(bot.venue_account)
         if quote is None or not quote.is_fresh(now=now, limit=bot.instrument.freshness_limit):
             raise BotNotReady(f"There is no fresh price of {bot.instrument.symbol}; try again")
         manual = manual_book(bot.venue_account)
@@ -194,6 +196,13 @@ def start_bot(user: User, bot_id: int, *, quote: Quote | None, now: datetime, hi
         _tell(bot, "start", f"Started with {money} from Manual", now=now, said=said)
         transaction.on_commit(lambda: hint(bot.pk))
     return bot
+
+
+def _refuse_start(account: VenueAccount) -> None:
+    """Raise `BotNotReady` where the account's rules or state let no bot trade."""
+    refusal = bot_start_refusal(account)
+    if refusal is not None:
+        raise BotNotReady(refusal)
 
 
 def _check_again(bot: Bot, *, quote: Quote, now: datetime) -> None:
