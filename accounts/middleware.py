@@ -33,7 +33,12 @@ class SessionRulesMiddleware:
             _follow_rules(request, now=timezone.now())
         response = self.get_response(request)
         is_to_log_in = response.get("Location", "").startswith(resolve_url(settings.LOGIN_URL))
-        return to_log_in(request) if is_to_log_in and _is_part(request) else response
+        if not is_to_log_in or not _is_part(request):
+            return response
+        answer = to_log_in(request)
+        # The reason travels in a cookie of the answer that is not given.
+        answer.cookies.update(response.cookies)
+        return answer
 
     def process_view(self, request: HttpRequest, *_view: Any) -> None:
         """Say on the next page why a session has ended by itself."""

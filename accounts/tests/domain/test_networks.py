@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from accounts.domain.networks import network_of, plain_network, typed_network
 
 V4 = st.ip_addresses(v=4)
-V6 = st.ip_addresses(v=6).filter(lambda address: address.ipv4_mapped is None)
+V6 = st.integers(0, 2**128 - 1).map(IPv6Address).filter(lambda each: each.ipv4_mapped is None)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_an_address_and_its_network(address, network):
 
 @pytest.mark.parametrize("text", ["", "x", "203.0.113", "203.0.113.7.1", "203.0.113.007", "1" * 99])
 def test_nonsense_is_no_address(text):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="address"):
         network_of(text)
 
 
@@ -59,7 +59,7 @@ def test_what_people_type(text, network):
     ],
 )
 def test_neighbours_are_not_trusted_with_it(text):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="address"):
         typed_network(text)
 
 
