@@ -1,149 +1,25 @@
 """Every page in a real browser at 1440 and 390 pixels: no error, no violation, no overflow."""
 
-import os
 import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 import redis
-from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import (
-    Browser,
-    ConsoleMessage,
-    Page,
-    WebSocketRoute,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from accounts.models import User
 from bots.models import Bot
 from bots.services.bots import keep_suggestion
-from conftest import PASSWORD, RealDatabase
+from finbyte_site.tests.browser.window import MARKS, SPILLS, TOO_WIDE, Watch, log_in
 from finbyte_site.tests.console import Stage, put_price
 from market.domain.enums import Side
 from market.streams import put_ticks
 from portfolio.tests.factories import make_instrument, trade_now
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ASSETS = Path(settings.BASE_DIR) / "static" / "dist" / "app.js"
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-START_SECONDS = 30
-# What makes a page scroll sideways: the elements that end right of it, inside no scrolling box.
-TOO_WIDE = """() => {
-  const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= width) return [];
-  return [...document.querySelectorAll("main *")]
-    .filter((each) => each.getBoundingClientRect().right > width && !each.closest(".rows-scroll"))
-    .map((each) => `${each.tagName} ${each.className}: ${each.textContent.trim().slice(0, 40)}`)
-    .slice(0, 5).concat("scrolls");
-}"""
-# Boxes narrower than their words: what stands beside them is written over.
-SPILLS = """() => [...document.querySelectorAll("main *")]
-  .filter((each) => each.clientWidth > 0 && each.scrollWidth > each.clientWidth + 1
-    && getComputedStyle(each).overflowX === "visible" && !each.closest("svg, #chart, .sr-only"))
-  .map((each) => `${each.tagName} ${each.className}: ${each.textContent.trim().slice(0, 40)}`)
-  .slice(0, 5)"""
-
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)"),
-    pytest.mark.skipif(not ASSETS.is_file(), reason="the assets are not built (make assets)"),
-    pytest.mark.xdist_group("browser"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Playwright runs a loop of its own in this thread; Django would take it for asynchronous code.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def address(real_db: RealDatabase) -> Iterator[str]:
-    """Serve the site from the test's own database on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    environment = {
-        **os.environ,
-        "DATABASE_URL": real_db.url,
-        "REDIS_URL": settings.REDIS_URL,
-        "PUBLIC_URL": url,
-        "SECRET_KEY": settings.SECRET_KEY,
-    }
-    web = subprocess.Popen(
-        [sys.executable, "-m", "finbyte_site.web", "127.0.0.1", str(port)],
-        cwd=settings.BASE_DIR,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(url)
-        yield url
-    finally:
-        web.send_signal(signal.SIGTERM)
-        web.wait(timeout=20)
-
-
-def _wait_for(url: str) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        try:
-            with urlopen(f"{url}/console/account/log-in", timeout=2) as answer:  # noqa: S310
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the web server did not answer within {START_SECONDS} s", pytrace=False)
-
-
-class Watch:
-    """Collects what a page complains about."""
-
-    def __init__(self, page: Page) -> None:
-        self.complaints: list[str] = []
-        page.on("console", self._told)
-        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
-
-    def _told(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            self.complaints.append(f"{message.type}: {message.text}")
-
-
-def log_in(page: Page, address: str, user: User) -> None:
-    page.goto(f"{address}/console/account/log-in")
-    page.get_by_label("E-mail").fill(user.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{address}/console/")
+pytestmark = MARKS
 
 
 def furnish(user: User, client: redis.Redis) -> tuple[Stage, Bot]:
