@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.http.request import RawPostDataException
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -48,7 +49,7 @@ def sent_json(request: HttpRequest) -> dict[str, Any]:
     """Return the object that the page's script has sent; raises CodeRefused for anything else."""
     try:
         sent = json.loads(request.body)
-    except ValueError as error:
+    except (ValueError, RawPostDataException) as error:  # the latter: a form, read as one before
         raise CodeRefused("The browser's answer could not be read.") from error
     if not isinstance(sent, dict) or not isinstance(sent.get("answer"), dict):
         raise CodeRefused("The browser's answer could not be read.")
