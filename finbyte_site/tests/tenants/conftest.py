@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from accounts.domain.roles import Role
-from accounts.models import User
+from accounts.models import AuthenticatorApp, User
 from conftest import PASSWORD
 
 
@@ -17,8 +17,8 @@ def _person(name: str, now: datetime, role: Role = Role.USER) -> User:
 
 @pytest.fixture
 def people(alice: User, bob: User, staff: User, now: datetime) -> dict[str, User]:
-    """Return everybody by the part he plays."""
-    return {
+    """Return everybody by the part he plays; all have a second factor."""
+    found = {
         "alice": alice,
         "bob": bob,
         "viewer": _person("carol", now),
@@ -26,3 +26,8 @@ def people(alice: User, bob: User, staff: User, now: datetime) -> dict[str, User
         "risk officer": _person("erin", now, Role.RISK_OFFICER),
         "administrator": staff,
     }
+    AuthenticatorApp.objects.bulk_create(
+        AuthenticatorApp(user=user, name="Phone", sealed_seed="sealed", confirmed=True)
+        for user in found.values()
+    )
+    return found

@@ -36,8 +36,6 @@ class Row:
     of: Callable[[Things], Parts] | None = None
     # Fields to post beside those that name things.
     data: dict[str, Any] = field(default_factory=dict)
-    # The session ends with this act: its actor logs in again.
-    ends_session: bool = False
 
 
 def walk(patterns: Any = None, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -71,24 +69,13 @@ def fields_naming(things: Things) -> Parts:
     }
 
 
-def _bot(things: Things) -> Parts:
-    return {"bot_id": things.bot.pk}
+def _ids(*parts: str, **renamed: str) -> Callable[[Things], Parts]:
+    """Return what fills an address with ids; `pk="app"`: the part is called pk, the thing app."""
+    names = {**{part: part for part in parts}, **renamed}
+    return lambda things: {part: things.ids[thing] for part, thing in names.items()}
 
 
-def _order(things: Things) -> Parts:
-    return {"order_id": things.order.pk}
-
-
-def _market(things: Things) -> Parts:
-    return {"exchange": "NSE", "tradingsymbol": "ONGC"}
-
-
-def _ticket(things: Things) -> Parts:
-    return {"token": things.stage.instrument.pk}
-
-
-def _bot_kind(things: Things) -> Parts:
-    return {"kind": "spot_grid"}
+_market = {"exchange": "NSE", "tradingsymbol": "ONGC"}
 
 
 PUBLIC = {
@@ -96,28 +83,66 @@ PUBLIC = {
     "healthz": Row(Kind.PUBLIC),
     "console/account/sign-up": Row(Kind.PUBLIC),
     "console/account/log-in": Row(Kind.PUBLIC),
-    "console/account/log-out": Row(Kind.PUBLIC, ends_session=True),
+    "console/account/log-out": Row(Kind.PUBLIC),
     "console/account/password-reset": Row(Kind.PUBLIC),
     "console/account/password-reset/sent": Row(Kind.PUBLIC),
     "console/account/password-reset/<str:uidb64>/<str:token>": Row(
         Kind.PUBLIC, lambda _: {"uidb64": "MQ", "token": "x-y"}
     ),
     "console/theme/": Row(Kind.PUBLIC),
+    # The second step of a log-in: for whoever has just typed a password.
+    "console/account/second-factor": Row(Kind.PUBLIC),
+    "console/account/second-factor/passkey/begin": Row(Kind.PUBLIC),
+    "console/account/second-factor/passkey/complete": Row(Kind.PUBLIC),
+    "connect/login": Row(Kind.PUBLIC),
 }
 
 # Named by somebody's thing: a stranger finds nothing there.
 OWNED = {
     **{
-        f"console/bots/<int:bot_id>/{page}": Row(Kind.CONSOLE, _bot)
+        f"console/bots/<int:bot_id>/{page}": Row(Kind.CONSOLE, _ids("bot_id"))
         for page in ("", "live/", "ladder/", "fills/", "orders/", "timeline/")
     },
     "console/bots/<int:bot_id>/<str:name>/": Row(
-        Kind.CONSOLE, lambda things: {**_bot(things), "name": "pause"}
+        Kind.CONSOLE, lambda things: {"bot_id": things.bot.pk, "name": "pause"}
     ),
     **{
-        f"console/orders/<int:order_id>/{page}": Row(Kind.CONSOLE, _order)
+        f"console/orders/<int:order_id>/{page}": Row(Kind.CONSOLE, _ids("order_id"))
         for page in ("", "row/", "modify/", "cancel/")
     },
+    **{
+        f"console/venue-accounts/<int:account_id>/{page}": Row(Kind.CONSOLE, _ids("account_id"))
+        for page in ("", "key/", "key/remove/", "key/check/", "papers/")
+    },
+    "console/account/sessions/<uuid:session_id>/end": Row(Kind.ACCOUNT, _ids("session_id")),
+    **{
+        f"console/account/devices/<int:device_id>/{act}": Row(Kind.ACCOUNT, _ids("device_id"))
+        for act in ("rename", "revoke")
+    },
+    **{
+        f"console/account/addresses/<int:address_id>/{act}": Row(Kind.ACCOUNT, _ids("address_id"))
+        for act in ("rename", "revoke")
+    },
+    **{
+        f"console/account/passkeys/<int:passkey_id>/{act}": Row(Kind.ACCOUNT, _ids("passkey_id"))
+        for act in ("rename", "remove")
+    },
+    **{
+        f"console/account/viewers/<int:delegation_id>/{act}": Row(
+            Kind.ACCOUNT, _ids(delegation_id=whose)
+        )
+        for act, whose in (
+            ("accept", "offered"),
+            ("revoke", "given"),
+            ("leave", "held"),
+            ("look", "held"),
+        )
+    },
+    **{
+        f"console/account/api-apps/<int:pk>{act}": Row(Kind.ACCOUNT, _ids(pk="app"))
+        for act in ("", "/edit", "/secret", "/addresses", "/revoke")
+    },
+    "console/account/api-sessions/<int:pk>/end": Row(Kind.ACCOUNT, _ids(pk="api_session")),
 }
 
 CONSOLE = {
@@ -142,22 +167,64 @@ CONSOLE = {
             "positions/trades/download/",
             "funds/",
             "funds/download/",
+            "venue-accounts/",
         )
     },
+    "console/venue-accounts/connect/<str:venue>/": Row(
+        Kind.CONSOLE, lambda _: {"venue": "BINANCE_TESTNET"}
+    ),
     **{
-        f"console/markets/<str:exchange>/<str:tradingsymbol>/{page}": Row(Kind.CONSOLE, _market)
+        f"console/markets/<str:exchange>/<str:tradingsymbol>/{page}": Row(
+            Kind.CONSOLE, lambda _: _market
+        )
         for page in ("", "candles/", "depth/", "fills/")
     },
     **{
-        f"console/ticket/<int:token>/{page}": Row(Kind.CONSOLE, _ticket)
+        f"console/ticket/<int:token>/{page}": Row(
+            Kind.CONSOLE, lambda things: {"token": things.stage.instrument.pk}
+        )
         for page in ("place/", "preview/")
     },
     **{
-        f"console/bots/new/<str:kind>/{page}": Row(Kind.CONSOLE, _bot_kind)
+        f"console/bots/new/<str:kind>/{page}": Row(Kind.CONSOLE, lambda _: {"kind": "spot_grid"})
         for page in ("", "suggestions/", "preview/", "review/")
     },
 }
 
-ACCOUNT = {f"console/account/{page}": Row(Kind.ACCOUNT) for page in ("password-change", "profile")}
+ACCOUNT = {
+    f"console/account/{page}": Row(Kind.ACCOUNT)
+    for page in (
+        "password-change",
+        "profile",
+        "sessions",
+        "sessions/end-others",
+        "present",
+        "devices",
+        "devices/revoke-all",
+        "addresses",
+        "addresses/add",
+        "confirm",
+        "confirm/passkey/begin",
+        "confirm/passkey/complete",
+        "security",
+        "authenticator/add",
+        "authenticator/remove",
+        "recovery-codes",
+        "passkeys",
+        "passkeys/begin",
+        "passkeys/complete",
+        "viewers",
+        "viewers/offer",
+        "viewers/stop",
+        "api-apps",
+        "api-apps/new",
+    )
+}
 
-ROUTES: dict[str, Row] = {**PUBLIC, **OWNED, **CONSOLE, **ACCOUNT}
+# For programs, by token; what a browser's session may do there is nothing.
+PROGRAM = {
+    address: Row(Kind.PROGRAM)
+    for address in ("session/token", "session/refresh_token", "user/profile")
+}
+
+ROUTES: dict[str, Row] = {**PUBLIC, **OWNED, **CONSOLE, **ACCOUNT, **PROGRAM}

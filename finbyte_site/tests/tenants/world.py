@@ -1,12 +1,23 @@
 """The people of the tenant matrix and what is theirs, marked so that a leak shows."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import redis
-from django.db.models import Model
+from django.utils import timezone
+from django_otp_webauthn.models import WebAuthnCredential
 
-from accounts.models import User
+from accounts.models import (
+    ApiApp,
+    ApiSession,
+    ConsoleSession,
+    Delegation,
+    TrustedAddress,
+    TrustedDevice,
+    User,
+)
 from bots.models import Bot
 from finbyte_site.tests.console import Stage
 from portfolio.models import Order
@@ -24,7 +35,8 @@ class Things:
     stage: Stage
     order: Order
     bot: Bot
-    others: dict[str, Model] = field(default_factory=dict)
+    # By the name of their part in addresses: device_id, address_id, ...
+    ids: dict[str, Any] = field(default_factory=dict)
 
     @property
     def user(self) -> User:
@@ -36,12 +48,12 @@ class Things:
         """Return the text that stands in all of them."""
         return marker_of(self.user)
 
-    def __getitem__(self, name: str) -> Any:
-        return self.others[name]
 
+def things_of(user: User, client: redis.Redis, *, friend: User) -> Things:
+    """Give a user an account with money, an order, a fill, a running bot and what he logs in with.
 
-def things_of(user: User, client: redis.Redis) -> Things:
-    """Give a user an account with money, an order, a fill and a running bot."""
+    The friend lets the user look at his account, and may look at the user's.
+    """
     stage = Stage(user, client)
     marker = marker_of(user)
     user.full_name = marker
@@ -51,4 +63,84 @@ def things_of(user: User, client: redis.Redis) -> Things:
     order = stage.order()
     bot = stage.running_bot(name=f"Grid {marker}")
     stage.fills(stage.book, 1)
-    return Things(stage, order, bot)
+    ids = {
+        "bot_id": bot.pk,
+        "order_id": order.pk,
+        "account_id": stage.account.pk,
+        **_log_in_ids(user, marker),
+        **_app_ids(user, marker),
+        **_delegation_ids(user, friend),
+    }
+    return Things(stage, order, bot, ids)
+
+
+def _log_in_ids(user: User, marker: str) -> dict[str, Any]:
+    now = timezone.now()
+    number = user.pk % 250
+    address = TrustedAddress.objects.create(
+        user=user, network=f"198.51.100.{number}/32", name=marker, trusted_at=now, seen_at=now
+    )
+    device = TrustedDevice.objects.create(
+        user=user,
+        address=address,
+        browser="A program",
+        name=marker,
+        trusted_at=now,
+        seen_at=now,
+        expires_at=now + timedelta(days=30),
+    )
+    session = ConsoleSession.objects.create(
+        session_key=uuid4().hex,
+        public_id=uuid4(),
+        user=user,
+        browser=marker,
+        address="198.51.100.1",
+        started_at=now,
+        seen_at=now,
+        expire_date=now + timedelta(hours=1),
+    )
+    passkey = WebAuthnCredential.objects.create(
+        user=user, name=marker, credential_id=uuid4().bytes, public_key=b"x", aaguid=str(uuid4())
+    )
+    return {
+        "address_id": address.pk,
+        "device_id": device.pk,
+        "session_id": session.public_id,
+        "passkey_id": passkey.pk,
+    }
+
+
+def _app_ids(user: User, marker: str) -> dict[str, Any]:
+    now = timezone.now()
+    app = ApiApp.objects.create(
+        user=user,
+        name=f"App {marker}",
+        api_key=uuid4().hex[:16],
+        sealed_secret="sealed",
+        secret_made_at=now,
+        redirect_url="https://example.com/back",
+        products=["CNC"],
+        created_at=now,
+    )
+    session = ApiSession.objects.create(
+        app=app,
+        user=user,
+        access_digest=uuid4().hex,
+        started_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    return {"app": app.pk, "api_session": session.pk}
+
+
+def _delegation_ids(user: User, friend: User) -> dict[str, Any]:
+    now = timezone.now()
+    given = Delegation.objects.create(
+        user=user, invited=friend.email, viewer=friend, given_at=now, accepted_at=now
+    )
+    held = Delegation.objects.create(
+        user=friend, invited=user.email, viewer=user, given_at=now, accepted_at=now
+    )
+    offered = Delegation.objects.create(
+        user=friend, invited=user.public_id, viewer=user, given_at=now
+    )
+    return {"given": given.pk, "held": held.pk, "offered": offered.pk}
