@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 
-from accounts.forms import style_fields
 from market.domain.credentials import Credentials
 from portfolio.domain.compliance import EVIDENCE_WORDS, RULES, EvidenceKind, rules_of
 from portfolio.domain.connections import Connection
@@ -36,7 +35,6 @@ class KeyForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["key"] = _secret_field(connection.key_label, connection.rights)
         self.fields["secret"] = _secret_field(connection.secret_label)
-        style_fields(self)
 
     @property
     def credentials(self) -> Credentials:
@@ -63,7 +61,6 @@ class PaperForm(forms.Form):
         self.fields["kind"] = forms.ChoiceField(
             label="Paper", choices=[(kind, _titled(kind)) for kind in kinds]
         )
-        style_fields(self)
 
     def clean(self) -> dict[str, Any]:
         """Ask for an address where the paper is about one."""
@@ -95,7 +92,6 @@ class ConnectForm(KeyForm):
         if connection.is_live:
             self._add_rules(connection)
         self.order_fields(["name", "profile", "key", "secret"])
-        style_fields(self)
         self._only_profile = connection.profiles[0]
 
     def _add_rules(self, connection: Connection) -> None:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.domain.client_address import client_address
 from accounts.domain.step_up import Strength
+from accounts.forms import style_fields
 from accounts.services.sessions import stamp_of
 from accounts.views.limits import Rate, limited
 from accounts.views.step_up import requires_factor
@@ -98,6 +99,7 @@ def _connect(request: HttpRequest, *, connection: Connection) -> HttpResponseBas
                 messages.warning(request, _LIVE_NOW)
             messages.success(request, f"{account.name} is connected.")
             return redirect("portfolio:venue-account-detail", account.pk)
+    style_fields(form)
     page = {
         "form": form,
         "connection": connection,
@@ -125,6 +127,7 @@ def venue_account_key(request: HttpRequest, account_id: int) -> HttpResponseBase
         if account is not None:
             messages.success(request, "The new key is stored; the old one is gone.")
             return redirect("portfolio:venue-account-detail", account_id)
+    style_fields(form)
     page = {"form": form, "card": card}
     status = INVALID if form.errors else 200
     return render(request, "portfolio/venue_account_key.html", page, status=status)
@@ -189,6 +192,8 @@ def _detail(
 ) -> HttpResponseBase:
     if form is None and card.rules.evidence:
         form = PaperForm(profile=card.account.compliance_profile)
+    if form is not None:
+        style_fields(form)
     page = {"card": card, "form": form}
     status = INVALID if form is not None and form.errors else 200
     return render(request, "portfolio/venue_account.html", page, status=status)
