@@ -37,7 +37,7 @@ class ApiAppForm(forms.Form):
     products = forms.MultipleChoiceField(
         label="It may trade in",
         choices=[(each.value, PRODUCT_WORDS[each]) for each in ApiProduct],
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox checkbox-sm"}),
         initial=[ApiProduct.CNC.value],
     )
 

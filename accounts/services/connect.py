@@ -16,6 +16,7 @@ from accounts.services import audit
 from accounts.services.api_apps import may_use_loopback
 
 TOKEN_LASTS = timedelta(minutes=5)
+MOST_OPEN_TOKENS = 30
 _ACTION = ("action", "login")
 
 
@@ -61,8 +62,8 @@ def approve(
         require_safe_return(app, user)
         if list(products) != app.products:
             raise Refused("The app has just changed what it asks for. Read it again.")
+        _require_few_tokens(user, now=now)
         token = new_token()
-        RequestToken.objects.for_user(user).filter(app=app, expires_at__lte=now).delete()
         RequestToken.objects.create(
             app=app,
             user=user,
@@ -82,6 +83,14 @@ def decline(user: User, request: LogInRequest, *, client_address: str | None, no
     _record("api_consent_declined", app, user, client_address=client_address, now=now)
     ours = [_ACTION, ("status", "cancelled")]
     return with_parameters(app.redirect_url, [*ours, *_echo_of(request, app)])
+
+
+def _require_few_tokens(user: User, *, now: datetime) -> None:
+    """Sweep what has expired; refuse a loop that logs in without end."""
+    tokens = RequestToken.objects.for_user(user)
+    tokens.filter(expires_at__lte=now).delete()
+    if tokens.count() >= MOST_OPEN_TOKENS:
+        raise Refused("Too many log-ins in five minutes. Wait a little, then try again.")
 
 
 def _judged(apps: QuerySet[ApiApp], request: LogInRequest) -> ApiApp:

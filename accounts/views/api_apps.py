@@ -188,8 +188,9 @@ def _back_with(request: HttpRequest, app: ApiApp, error: Refused) -> HttpRespons
 def _form_page(
     request: HttpRequest, form: ApiAppForm, *, app: ApiApp | None = None
 ) -> HttpResponse:
+    boxes = form.fields["products"].widget.attrs["class"]
     style_fields(form)
-    form.fields["products"].widget.attrs["class"] = "checkbox checkbox-sm"
+    form.fields["products"].widget.attrs["class"] = boxes
     return render(request, "accounts/api_app_form.html", {"form": form, "app": app})
 
 

@@ -293,6 +293,17 @@ def test_old_tokens_are_swept(made, bob, now):
     assert RequestToken.objects.count() == 1
 
 
+def test_thirty_log_ins_in_five_minutes_and_no_more(made, alice, bob, now):
+    session_id = open_console(bob, now=now)
+    for _ in range(30):
+        agree(made, bob, now=now, session_id=session_id)
+    with pytest.raises(Refused, match="five minutes"):
+        agree(made, bob, now=now, session_id=session_id)
+    agree(made, alice, now=now)
+    assert RequestToken.objects.for_user(bob).count() == 30
+    agree(made, bob, now=now + timedelta(minutes=5), session_id=session_id)
+
+
 def test_a_live_user_is_not_sent_over_plain_http(alice, bob, now):
     made = make_app(alice, now=now, redirect_url="http://127.0.0.1:5000/")
     agree(made, bob, now=now)
