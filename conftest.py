@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from django.db.backends.postgresql.base import DatabaseWrapper
 
     from accounts.models import User
+    from finbyte_site.tests.canaries import LogWatch
 
-PASSWORD = "correct horse battery staple"  # noqa: S105 - the cast's, in throw-away databases
+PASSWORD = "correct horse battery fbcanary"  # noqa: S105 - the cast's, in throw-away databases
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,6 +57,25 @@ def _loopback_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _log_watch() -> Iterator["LogWatch"]:
+    """Mark every secret that is made, and look for the marks in all logs and answers."""
+    from finbyte_site.tests import canaries  # noqa: PLC0415 - it needs Django set up
+
+    with pytest.MonkeyPatch.context() as patch:
+        canaries.mark_secrets(patch)
+        canaries.watch_answers(patch)
+        yield canaries.watch_logs()
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_logged(_log_watch: "LogWatch") -> Iterator[None]:
+    yield
+    leaks = _log_watch.taken()
+    if leaks:
+        pytest.fail(f"a secret was logged: {leaks}", pytrace=False)
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from csp.constants import HEADER as POLICY
+from csp.constants import HEADER
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.http import HttpRequest
@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 
 from finbyte_site.middleware import Door
 
+POLICY = HEADER
 COMMON = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -52,13 +53,22 @@ class HeadersMiddleware(Door):
         transport = strict_transport() if request.is_secure() else None
         if transport:
             response.headers.setdefault(HSTS, transport)
-        if not request.path.startswith(settings.STATIC_URL):
+        is_file = request.path.startswith(settings.STATIC_URL) and response.status_code < 400
+        if not is_file:
             response.headers.setdefault("Cache-Control", KEPT_NOWHERE)
         return response
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """Send the policy of the console, or the admin's wider one under its own addresses."""
+    """Send pages with the policy of the console; the admin's is wider, under its addresses."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Add the policy to a page; anything else gets the bare one."""
+        if not response.headers.get("Content-Type", "").startswith("text/html"):
+            return response
+        return super().process_response(request, response)
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, *args: Any, **kwargs: Any

@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from csp.constants import HEADER as POLICY
-
 from api.errors import status_response
 from api.paths import is_api_path
-from finbyte_site.headers import BARE_POLICY, COMMON, HSTS, KEPT_NOWHERE, strict_transport
+from finbyte_site.headers import (
+    BARE_POLICY,
+    COMMON,
+    HSTS,
+    KEPT_NOWHERE,
+    POLICY,
+    strict_transport,
+)
 
 
 @dataclass(frozen=True, slots=True)
