@@ -5,13 +5,21 @@ from django import forms
 from accounts.services.passkeys import LONGEST_NAME
 
 
+class CodeInput(forms.TextInput):
+    """A field that never shows again what was typed into it: a refused code is of no use."""
+
+    def format_value(self, value: object) -> str | None:
+        """Return nothing."""
+        return None
+
+
 class CodeForm(forms.Form):
     """A code of the authenticator app, or a recovery code."""
 
     code = forms.CharField(
         label="Code",
         max_length=60,
-        widget=forms.TextInput(
+        widget=CodeInput(
             attrs={
                 "autocomplete": "one-time-code",
                 "inputmode": "numeric",

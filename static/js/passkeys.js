@@ -93,18 +93,22 @@ async function act(box) {
 for (const box of document.querySelectorAll("[data-passkey]")) {
   const start = box.querySelector("[data-passkey-start]");
   const message = box.querySelector("[data-passkey-message]");
+  const tell = (words) => {
+    message.textContent = words;
+    message.hidden = !words;
+  };
   if (!window.PublicKeyCredential) {
     start.disabled = true;
-    message.textContent = "This browser has no passkeys.";
+    tell("This browser has no passkeys.");
     continue;
   }
   const run = async () => {
     start.disabled = true;
-    message.textContent = "";
+    tell("");
     try {
       await act(box);
     } catch (error) {
-      message.textContent = WORDS[error.name] ?? error.message;
+      tell(WORDS[error.name] ?? error.message);
     } finally {
       start.disabled = false;
     }

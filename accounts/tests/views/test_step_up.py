@@ -126,7 +126,9 @@ def test_confirming_gives_a_new_key_and_is_recorded(browser, alice, clock):
 
 def test_a_wrong_code_confirms_nothing_and_a_used_one_neither(browser, alice, clock):
     phone = enrol(alice)
-    assert browser.post(CONFIRM, {"code": phone.wrong(clock[0])}).status_code == 200
+    page = browser.post(CONFIRM, {"code": phone.wrong(clock[0])})
+    assert page.status_code == 200
+    assert phone.wrong(clock[0]) not in page.text
     assert browser.post(CONFIRM, {"code": phone.code(clock[0])}).status_code == 429
     assert ask(browser, alice).startswith(CONFIRM)
     clock[0] += timedelta(seconds=1)
