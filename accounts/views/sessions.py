@@ -24,9 +24,11 @@ from accounts.services import sessions as session_services
 @login_required
 def sessions(request: HttpRequest) -> HttpResponseBase:
     """Show every browser in which the user is logged in."""
+    current = _current(request)
+    rows = session_services.live_sessions(_user(request), now=timezone.now())
     context = {
-        "sessions": session_services.live_sessions(_user(request), now=timezone.now()),
-        "current": _current(request),
+        "sessions": sorted(rows, key=lambda row: row.public_id != current),
+        "current": current,
     }
     return render(request, "accounts/sessions.html", context)
 
