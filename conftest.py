@@ -60,7 +60,7 @@ def _loopback_only() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _log_watch() -> Iterator["LogWatch"]:
+def log_watch() -> Iterator["LogWatch"]:
     """Mark every secret that is made, and look for the marks in all logs and answers."""
     from finbyte_site.tests import canaries  # noqa: PLC0415 - it needs Django set up
 
@@ -71,9 +71,9 @@ def _log_watch() -> Iterator["LogWatch"]:
 
 
 @pytest.fixture(autouse=True)
-def _no_secret_is_logged(_log_watch: "LogWatch") -> Iterator[None]:
+def _no_secret_is_logged(log_watch: "LogWatch") -> Iterator[None]:
     yield
-    leaks = _log_watch.taken()
+    leaks = log_watch.taken()
     if leaks:
         pytest.fail(f"a secret was logged: {leaks}", pytrace=False)
 
