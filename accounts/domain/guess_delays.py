@@ -70,8 +70,13 @@ class Bucket:
         fuller = replace(self, empty_at=max(self.empty_at, now) + rule.longest)
         return replace(fuller, blocked_until=now + rule.delay(fuller.level(rule, now=now)))
 
-    def drained(self, rule: Rule, *, tries: int, now: datetime) -> Self:
-        """Return the bucket without so many tries, which were no guesses after all."""
-        emptier = replace(self, empty_at=self.empty_at - tries * rule.longest)
-        until = now + rule.delay(emptier.level(rule, now=now))
-        return replace(emptier, blocked_until=min(self.blocked_until, until))
+    def drained(self, rule: Rule, *, tries: int, until: datetime, now: datetime) -> Self:
+        """Return the bucket without so many tries, which were no guesses after all.
+
+        `until` is how long the last of them made everybody wait: nobody has to any more.
+        """
+        return replace(
+            self,
+            empty_at=self.empty_at - tries * rule.longest,
+            blocked_until=now if self.blocked_until == until else self.blocked_until,
+        )

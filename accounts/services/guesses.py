@@ -21,9 +21,10 @@ KEPT_FOR = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try that was let in: the keys of the buckets that it fills."""
+    """One try that was let in: the buckets that it fills, and until when each is closed by it."""
 
     keys: Mapping[Kind, str]
+    closed_until: Mapping[Kind, datetime]
 
 
 def claim_try(request: HttpRequest, email: str, *, now: datetime) -> Try:
@@ -32,9 +33,9 @@ def claim_try(request: HttpRequest, email: str, *, now: datetime) -> Try:
     A try that has to wait is not counted: whoever is patient always gets in. Whether there is such
     an account makes no difference. The count must be committed before the password is looked at.
     """
-    claimed = Try(_keys_of(request, email, now=now))
+    keys = _keys_of(request, email, now=now)
     with transaction.atomic():
-        rows = _lock_rows(claimed, now=now)
+        rows = _lock_rows(keys, now=now)
         seconds = max(_bucket(row).seconds_to_wait(now=now) for row in rows.values())
         if seconds:
             raise TooManyGuesses(
@@ -43,16 +44,17 @@ def claim_try(request: HttpRequest, email: str, *, now: datetime) -> Try:
             )
         for kind, row in rows.items():
             _keep(row, _bucket(row).filled(RULES[kind], now=now))
-    return claimed
+    return Try(keys, {kind: row.blocked_until for kind, row in rows.items()})
 
 
 def take_back(claimed: Try, *, now: datetime) -> None:
     """Uncount a place's tries: the password was right. What other places have tried stays."""
     with transaction.atomic():
-        rows = _lock_rows(claimed, now=now)
+        rows = _lock_rows(claimed.keys, now=now)
         tries = _bucket(rows[Kind.PLACE]).level(RULES[Kind.PLACE], now=now)
         for kind, row in rows.items():
-            _keep(row, _bucket(row).drained(RULES[kind], tries=tries, now=now))
+            until = claimed.closed_until[kind]
+            _keep(row, _bucket(row).drained(RULES[kind], tries=tries, until=until, now=now))
 
 
 def forget_drained(*, now: datetime) -> int:
@@ -102,18 +104,17 @@ def _was_here(email: str, network: str) -> bool:
     return places.filter(owner=email.lower(), network=network).exists() and network != ""
 
 
-def _lock_rows(claimed: Try, *, now: datetime) -> dict[Kind, GuessBucket]:
+def _lock_rows(keys: Mapping[Kind, str], *, now: datetime) -> dict[Kind, GuessBucket]:
     """Return the rows of a try, made where missing, locked in one order."""
-    keys = sorted(claimed.keys.values())
     # Writing what is there already locks it: another one's deletion cannot come in between.
     GuessBucket.objects.bulk_create(
-        [GuessBucket(key=key, empty_at=now, blocked_until=now) for key in keys],
+        [GuessBucket(key=key, empty_at=now, blocked_until=now) for key in sorted(keys.values())],
         update_conflicts=True,
         unique_fields=["key"],
         update_fields=["key"],
     )
-    rows = {row.key: row for row in GuessBucket.objects.filter(key__in=keys)}
-    return {kind: rows[key] for kind, key in claimed.keys.items()}
+    rows = {row.key: row for row in GuessBucket.objects.filter(key__in=keys.values())}
+    return {kind: rows[key] for kind, key in keys.items()}
 
 
 def _bucket(row: GuessBucket) -> Bucket:
