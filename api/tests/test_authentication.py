@@ -142,7 +142,7 @@ def test_a_session_that_is_over(client, alice, bob, opened, now, end):
             User.objects.filter(pk=bob.pk).update(is_active=False)
         case "maker":
             User.objects.filter(pk=alice.pk).update(is_active=False)
-        case "end_all":
+        case _:
             end_all(bob, reason="x", now=now)
     refused(profile(client, **header(opened)))
 

@@ -10,6 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiSession, AuditEvent, RequestToken
+from accounts.services.api_apps import revoke_app
+from accounts.services.api_sessions import end_all
 from accounts.services.audit import verify_chain
 from accounts.tests.api_apps import agree, make_app, open_console, open_session
 
@@ -198,3 +200,24 @@ def test_ten_renewals_with_one_token_leave_none(real_db, made, bob, now):
     codes = at_once(10, lambda _: Client().post("/session/refresh_token", fields).status_code)
     assert codes.count(200) == 1
     assert ApiSession.objects.get().ended_for == "a used refresh token was seen again"
+
+
+@pytest.mark.parametrize("end", ["password", "revoke"])
+def test_no_exchange_slips_past_an_end(real_db, made, alice, bob, now, end):
+    session_id = open_console(bob, now=now)
+    apps = [made, *(make_app(alice, now=now, name=f"App {number}") for number in range(9))]
+    forms = [each.fields(agree(each, bob, now=now, session_id=session_id)) for each in apps]
+
+    def act(number):
+        if number < len(apps):
+            return Client().post("/session/token", forms[number]).status_code
+        if end == "password":
+            return end_all(bob, reason="x", now=timezone.now())
+        return [
+            revoke_app(each.app, actor=alice, client_address=None, now=timezone.now())
+            for each in apps
+        ]
+
+    at_once(len(apps) + 1, act)
+    assert not ApiSession.objects.live(timezone.now()).exists()
+    assert not RequestToken.objects.filter(used_at=None, expires_at__gt=timezone.now()).exists()
