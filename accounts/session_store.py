@@ -24,6 +24,7 @@ from accounts.models import ConsoleSession, User
 
 STAMP = "stamp"
 _DIGITS = 40
+_COOKIE_OUTLIVES = 7 * 24 * 3600
 
 
 def key_digest(session_key: str) -> str:
@@ -74,6 +75,14 @@ class SessionStore(Rows):
     def stamp(self, stamp: SessionStamp) -> None:
         self[STAMP] = stamp.to_json()
         self.set_expiry(stamp.ends_at())
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Return how long the browser is to keep the cookie: longer than the session lasts.
+
+        The server ends sessions. A browser that had dropped the cookie could not be told why.
+        """
+        age = int(super().get_expiry_age(**kwargs))
+        return age if self.stamp is None else age + _COOKIE_OUTLIVES
 
     def _own_key(self) -> str:
         if self.session_key is None:

@@ -127,10 +127,11 @@ class Hub:
         self._is_listening = asyncio.Event()
 
     async def join(self, listener: Listener) -> bool:
-        """Add a socket; its user's private events flow from now on. False: he has too many."""
-        group = self._users.setdefault(listener.user_id, set())
-        if len(group) >= MAX_SOCKETS:
+        """Add a socket; its user's private events flow from now on. False: who opens it has too many."""
+        opener = listener.opener
+        if sum(each.opener == opener for each in self._listeners) >= MAX_SOCKETS:
             return False
+        group = self._users.setdefault(listener.user_id, set())
         self._listeners.add(listener)
         group.add(listener)
         if not self._tasks:
@@ -357,7 +358,7 @@ class Hub:
     async def _check_users(self, user_ids: Iterable[int]) -> None:
         wanted = frozenset(user_ids)
         for listener in list(self._listeners):
-            if listener.user_id in wanted or listener.opened_by in wanted:
+            if listener.user_id in wanted or listener.opener in wanted:
                 await self._check(listener)
 
     async def _check(self, listener: Listener) -> None:

@@ -41,3 +41,8 @@ class Listener:
     owed: set[int] = field(default_factory=set)
     # Who has opened it, where that is not the user whose events it carries.
     opened_by: int | None = None
+
+    @property
+    def opener(self) -> int:
+        """Whose browser it is."""
+        return self.user_id if self.opened_by is None else self.opened_by

@@ -160,6 +160,15 @@ class TestAbsolute:
 
 
 class TestWords:
+    def test_the_browser_keeps_the_cookie_long_enough_to_be_told(self, alice):
+        client = client_of(live_user(alice))
+        stamped = client.session
+        stamped.stamp = stamped.stamp.touched(timezone.now() - 2 * MINUTE)
+        stamped.save()
+        response = client.post("/console/account/present")
+        kept = response.cookies[settings.SESSION_COOKIE_NAME]["max-age"]
+        assert timedelta(days=7) < timedelta(seconds=kept) <= timedelta(days=7, minutes=30)
+
     def test_the_reason_is_said_once(self, alice, clock):
         clock(MORNING)
         client = client_of(alice)

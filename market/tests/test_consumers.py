@@ -67,19 +67,19 @@ async def never():
     return False
 
 
-def socket_of(user, is_allowed=always):
+def socket_of(user, is_allowed=always, *, subject=None):
     socket = WebsocketCommunicator(ConsoleConsumer.as_asgi(), "/ws/console")
-    socket.scope |= {"user": user, "is_allowed": is_allowed}
+    socket.scope |= {"user": user, "is_allowed": is_allowed, "subject": subject or user}
     return socket
 
 
 @asynccontextmanager
-async def page(user, is_allowed=always):
-    socket = socket_of(user, is_allowed)
+async def page(user, is_allowed=always, *, subject=None):
+    socket = socket_of(user, is_allowed, subject=subject)
     accepted, _ = await socket.connect()
     assert accepted
     hello = orjson.loads(await socket.receive_from())
-    assert (hello["t"], hello["user"]) == ("hello", user.public_id)
+    assert (hello["t"], hello["user"]) == ("hello", (subject or user).public_id)
     yield socket
     await socket.disconnect()
 
@@ -279,12 +279,13 @@ async def test_where_nobody_can_say_the_page_is_sent_to_ask_again(cast, caplog):
 async def test_a_user_has_twenty_sockets_and_not_one_more(cast):
     alice, bob = cast
     async with AsyncExitStack() as pages:
-        for _ in range(MAX_SOCKETS):
-            await pages.enter_async_context(page(alice))
+        for number in range(MAX_SOCKETS):
+            await pages.enter_async_context(page(alice, subject=bob if number % 2 else alice))
         socket = socket_of(alice)
         await socket.connect()
         message = await socket.receive_output(timeout=2)
         assert (message["type"], message["code"]) == ("websocket.close", CLOSE_TOO_MANY)
+        # Who looks at somebody's account takes none of his sockets.
         async with page(bob):
             assert MAX_SOCKETS == 20
     async with page(alice):
