@@ -73,4 +73,4 @@ def _defects(account: VenueAccount, user: User, *, recorded: list[str], now: dat
     if account.mode == AccountMode.LIVE:
         found.append(evidence_defect(account.compliance_profile, recorded))
         found.append(hold_defect(user.live_hold_until, now=now))
-    return [each for each in found if each is not None]
+    return [f"{each.rstrip('.')}." for each in found if each is not None]

@@ -44,13 +44,18 @@ class Act:
     now: datetime
     session: UUID | None = None
 
-    def note(self, kind: str, account: VenueAccount, detail: Mapping[str, str]) -> None:
-        """Record what was done to an account; the last call of a transaction."""
+    def note(
+        self, kind: str, account: VenueAccount | None, detail: Mapping[str, str] | None = None
+    ) -> None:
+        """Record what was done to an account, if there is one; the last call of a transaction."""
+        target, venue = "", {}
+        if account is not None:
+            target, venue = f"venue account {account.pk}", {"venue": account.venue}
         audit.record(
             actor=self.actor,
             kind=kind,
-            target=f"venue account {account.pk}",
-            detail={"venue": account.venue, **detail},
+            target=target,
+            detail={**venue, **(detail or {})},
             on_behalf_of=self.owner,
             client_address=self.client_address,
             now=self.now,

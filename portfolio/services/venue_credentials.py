@@ -5,6 +5,7 @@ behind but a line in the audit log.
 """
 
 import json
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.domain.sealing import NotOpened
 from accounts.models import User
 from accounts.selectors import has_second_factor
 from accounts.services.devices import raise_second_factor_rule
@@ -34,6 +36,8 @@ from portfolio.exceptions import (
 from portfolio.models import VenueAccount, VenueCredentials
 from portfolio.services.accounts import furnish_account
 from portfolio.services.compliance import Act, Paper, keep_paper
+
+logger = logging.getLogger(__name__)
 
 SEALED_AS = "venue_key"
 MOST_CONNECTED = 20
@@ -75,7 +79,7 @@ def replace_key(account_id: int, credentials: Credentials, *, act: Act) -> Venue
     """Store another key in place of the old one, which is gone; see `connect_account`."""
     account = connected_account(act.owner, account_id)
     venue = _connection_of(account)
-    report = _checked(venue, credentials, act=act)
+    report = _checked(venue, credentials, act=act, account=account)
     with transaction.atomic(durable=True):
         account = connected_account(act.owner, account_id, locked=True)
         _keep_key(account, credentials, report, now=act.now)
@@ -91,7 +95,7 @@ def remove_key(account_id: int, *, act: Act) -> VenueAccount:
         deleted, _ = VenueCredentials.objects.filter(venue_account=account).delete()
         if deleted:
             _say(account, _NO_KEY)
-            act.note("venue_key_removed", account, {})
+            act.note("venue_key_removed", account)
     return account
 
 
@@ -164,12 +168,14 @@ def _refuse_live(act: Act) -> None:
         raise AccountRefused(f"{defect}.", field="profile")
 
 
-def _checked(venue: Connection, credentials: Credentials, *, act: Act) -> KeyReport:
+def _checked(
+    venue: Connection, credentials: Credentials, *, act: Act, account: VenueAccount | None = None
+) -> KeyReport:
     report = check_key(venue.venue, credentials, now=act.now)
     if report.finding is Finding.REFUSED:
         with transaction.atomic(durable=True):
-            unsaved = VenueAccount(venue=venue.venue)
-            act.note("venue_key_refused", unsaved, {"reason": report.words})
+            detail = {"venue": venue.venue, "reason": report.words}
+            act.note("venue_key_refused", account, detail)
         raise KeyRefused(report.words)
     return report
 
@@ -217,7 +223,13 @@ def _keep_key(
 
 @sensitive_variables()
 def _opened(stored: VenueCredentials, *, owner_id: int) -> Credentials:
-    return Credentials(**json.loads(unseal(stored.sealed_key, what=SEALED_AS, user_id=owner_id)))
+    try:
+        text = unseal(stored.sealed_key, what=SEALED_AS, user_id=owner_id)
+    except NotOpened as error:
+        logger.warning("venue key does not open credentials=%s", stored.pk)
+        words = "The stored key cannot be opened any more: give it once more."
+        raise AccountRefused(words, field="key") from error
+    return Credentials(**json.loads(text))
 
 
 def _connection_of(account: VenueAccount) -> Connection:

@@ -114,6 +114,7 @@ def test_a_key_that_moves_money_is_refused_and_nothing_stored(real_db, alice, ve
         connect_account(wish(), act=act(alice, now))
     assert nothing_stored()
     assert kinds() == ["venue_key_refused"]
+    assert AuditEvent.objects.get().target == ""
     assert KEY[-4:] not in str(AuditEvent.objects.values())
 
 
@@ -235,6 +236,9 @@ def test_a_key_is_replaced_checked_and_removed(real_db, alice, venue, now):
     with pytest.raises(KeyRefused):
         replace_key(account.pk, CREDENTIALS, act=act(alice, later))
     assert VenueCredentials.objects.count() == 1
+    VenueCredentials.objects.update(sealed_key="1.00000000.gone")
+    with pytest.raises(AccountRefused, match="cannot be opened any more"):
+        check_again(account.pk, act=act(alice, later))
     for _ in range(2):
         remove_key(account.pk, act=act(alice, later))
     assert not VenueCredentials.objects.exists()
