@@ -203,6 +203,7 @@ def test_on_https_cookies_are_bound_to_the_host():
     )
     assert json.loads(done.stdout) == {
         "SESSION_COOKIE_NAME": "__Host-finbyte_session",
+        "DEVICE_COOKIE_NAME": "__Host-finbyte_device",
         "CSRF_COOKIE_NAME": "__Host-finbyte_csrf",
         "SESSION_COOKIE_SECURE": True,
         "CSRF_COOKIE_SECURE": True,
