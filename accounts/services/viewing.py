@@ -14,7 +14,7 @@ from accounts.exceptions import NotFound, Refused
 from accounts.models import Delegation, User
 from accounts.services import audit
 from accounts.services.sessions import live_data
-from accounts.session_store import SessionStore, announce_ends
+from accounts.session_store import SessionStore
 
 STAFF_LOOK = timedelta(minutes=30)
 _KEY = "viewing"
@@ -72,13 +72,10 @@ def look_as_staff(
 
 
 def stop_looking(request: HttpRequest, user: User, *, now: datetime) -> None:
-    """Show the user his own pages again."""
+    """Show the user his own pages again; sockets of other windows follow within a minute."""
     view = view_of(request.session, user, now=now)
     forget(request.session)
-    request.session.save()
     if view is not None:
-        # What the pages have open on the other's account is closed.
-        announce_ends([user.pk])
         _note(request, user, "viewing_stop", subject=view.subject, now=now)
 
 

@@ -260,11 +260,10 @@ class TestTheSocket:
             assert message["data"] == {"n": 2}
             assert await socket.receive_nothing(timeout=0.2)
 
-    @pytest.mark.parametrize("act", ["taken back", "stopped", "logged out"])
+    @pytest.mark.parametrize("act", ["taken back", "logged out"])
     async def test_closes_with_the_look(self, real_db, viewer, alice, bob, act):
         ends = {
             "taken back": lambda: take_back(Delegation.objects.get()),
-            "stopped": lambda: viewer.post("/console/account/viewers/stop"),
             "logged out": lambda: end_sessions(bob),
         }
         async with self.open(viewer, alice) as socket:
