@@ -1,5 +1,6 @@
 """The people of the tenant matrix and what is theirs, marked so that a leak shows."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -18,9 +19,13 @@ from accounts.models import (
     TrustedDevice,
     User,
 )
+from accounts.services.sealed import seal
 from bots.models import Bot
 from finbyte_site.tests.console import Stage
-from portfolio.models import Order
+from market.domain.credentials import Finding
+from market.domain.enums import AccountMode
+from portfolio.domain.compliance import ComplianceProfile
+from portfolio.models import Order, VenueAccount, VenueCredentials
 
 
 def marker_of(user: User) -> str:
@@ -66,12 +71,40 @@ def things_of(user: User, client: redis.Redis, *, friend: User) -> Things:
     ids = {
         "bot_id": bot.pk,
         "order_id": order.pk,
-        "account_id": stage.account.pk,
+        "account_id": _connected(user, marker).pk,
         **_log_in_ids(user, marker),
         **_app_ids(user, marker),
         **_delegation_ids(user, friend),
     }
     return Things(stage, order, bot, ids)
+
+
+def _connected(user: User, marker: str) -> VenueAccount:
+    """Return an account with a key, at a venue that no process talks to."""
+    now = timezone.now()
+    account = VenueAccount.objects.create(
+        user=user,
+        name=f"Testnet {marker}",
+        venue="BINANCE_TESTNET",
+        mode=AccountMode.TESTNET,
+        compliance_profile=ComplianceProfile.CRYPTO_TESTNET,
+        settlement_asset="USDT",
+        status=VenueAccount.Status.NOT_READY,
+        created_at=now,
+    )
+    VenueCredentials.objects.create(
+        venue_account=account,
+        sealed_key=seal(
+            json.dumps({"key": "k" * 64, "secret": "s" * 64}),
+            what="venue_key",
+            user_id=user.pk,
+        ),
+        hint="abcd",
+        added_at=now,
+        finding=Finding.TRADE_ONLY,
+        finding_words="It can trade.",
+    )
+    return account
 
 
 def _log_in_ids(user: User, marker: str) -> dict[str, Any]:
