@@ -20,13 +20,14 @@ class VenueAccountAdmin(KillActionsAdmin, ReadOnlyAdmin):
         "user",
         "venue",
         "mode",
+        "compliance_profile",
         "settlement_asset",
         "fee_mode",
         "shard",
         "status",
         "status_reason",
     )
-    list_filter = ("status", "mode", "venue")
+    list_filter = ("status", "mode", "compliance_profile", "venue")
     list_select_related = ("user", "shard")
     search_fields = ("=id", "user__public_id", "user__email")
     ordering = ("-pk",)
