@@ -160,18 +160,14 @@ def test_a_forged_signature_is_refused(alice):
     assert not is_logged_in(client)
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["", "[]", "{}", '{"answer": 1}', '{"answer": {}}', '{"answer": {"id": 1}}'],
-)
-def test_garbage_is_refused(alice, body):
+def test_garbage_is_refused(alice):
     add(client_of(alice))
     client = pending(alice)
-    ask(client, "second-factor-passkey-begin")
     address = reverse("accounts:second-factor-passkey-complete")
-    response = client.post(address, body, content_type="application/json")
-    assert response.status_code == 400
-    assert response.json()["message"]
+    for body in ("", "[]", "{}", '{"answer": 1}', '{"answer": {}}', '{"answer": {"id": 1}}'):
+        ask(client, "second-factor-passkey-begin")
+        response = client.post(address, body, content_type="application/json")
+        assert (response.status_code, bool(response.json()["message"])) == (400, True), body
     assert not is_logged_in(client)
 
 

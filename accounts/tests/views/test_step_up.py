@@ -17,6 +17,20 @@ from finbyte_site.tests.console import stamp_client
 pytestmark = pytest.mark.django_db
 CONFIRM = reverse("accounts:confirm")
 SECURITY = reverse("accounts:security")
+FOREIGN = [
+    "https://evil.example/",
+    "//evil.example/",
+    "///evil.example",
+    "javascript:alert(1)",
+    "http:evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "http://testserver@evil.example/",
+    "http://testserver.evil.example/",
+    "data:text/html,x",
+    " https://evil.example",
+    "",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -147,27 +161,13 @@ def test_a_wrong_password_confirms_nothing(browser, alice, clock):
     assert not FactorGuesses.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://evil.example/",
-        "//evil.example/",
-        "///evil.example",
-        "javascript:alert(1)",
-        "http:evil.example",
-        "/\\evil.example",
-        "\\\\evil.example",
-        "http://testserver@evil.example/",
-        "http://testserver.evil.example/",
-        "data:text/html,x",
-        " https://evil.example",
-        "",
-    ],
-)
-def test_the_way_back_stays_on_this_site(browser, alice, clock, address):
+def test_the_way_back_stays_on_this_site(browser, alice, clock):
     phone = enrol(alice)
-    response = browser.post(CONFIRM, {"code": phone.code(clock[0])}, query_params={"next": address})
-    assert response["Location"] == SECURITY
+    for address in FOREIGN:
+        clock[0] += timedelta(seconds=30)
+        code = {"code": phone.code(clock[0])}
+        response = browser.post(CONFIRM, code, query_params={"next": address})
+        assert response["Location"] == SECURITY, address
 
 
 def test_a_sent_form_comes_back_to_its_page_and_live_parts_load_a_page(browser, alice):

@@ -1,6 +1,5 @@
 """Second factors in a real browser: an authenticator app, recovery codes, a passkey."""
 
-import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
@@ -28,9 +27,11 @@ def insert_security_key(page: Page) -> None:
 
 
 def look(page: Page, watch: Watch) -> None:
-    """Nothing is too wide, written over or complained about."""
-    assert page.evaluate(TOO_WIDE) == [], page.url
-    assert page.evaluate(SPILLS) == [], page.url
+    """Nothing is too wide, written over or complained about, on a screen or a phone."""
+    for width, height in ((390, 844), (1440, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(TOO_WIDE) == [], page.url
+        assert page.evaluate(SPILLS) == [], page.url
     assert watch.complaints == [], page.url
 
 
@@ -52,12 +53,11 @@ def set_up_an_app(page: Page, watch: Watch) -> None:
     assert page.locator("#codes li").all_inner_texts() == codes
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 def test_an_app_its_codes_and_a_passkey_protect_an_account(
-    browser: Browser, address: str, alice: User, redis_client: object, width: int, height: int
+    browser: Browser, address: str, alice: User, redis_client: object
 ) -> None:
     site = address.replace("127.0.0.1", "localhost")
-    context = browser.new_context(viewport={"width": width, "height": height})
+    context = browser.new_context()
     page = context.new_page()
     watch = Watch(page)
     insert_security_key(page)
