@@ -25,6 +25,10 @@ View = Callable[..., HttpResponseBase]
 class StaffSite(_Site):
     """The admin; each of its pages, whoever registers it, passes `admin_view`."""
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave the colours to static/css/admin.css: our policy allows no style in a page."""
+        return {**super().each_context(request), "colors": None}
+
     def admin_view(self, view: View, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's
         """Ask for a role first, then for the second factor, then show the page."""
         return super().admin_view(_within_admin_session(view), cacheable)

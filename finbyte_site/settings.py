@@ -219,24 +219,15 @@ CONTENT_SECURITY_POLICY = {
 # What unfold's pages need on top, under /admin/ only: see docs/operations.md.
 ADMIN_CSP = {
     "script-src": ["'self'", "'unsafe-eval'"],
+    "style-src-attr": ["'unsafe-inline'"],
 }
 
-# The console's blue, from light to dark.
-_BLUES = (
-    "239 246 255,219 234 254,191 219 254,147 197 253,96 165 250,59 130 246,"
-    "37 99 235,29 78 216,30 64 175,30 58 138,23 37 84"
-)
-_SHADES = (50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 950)
 UNFOLD = {
     "SITE_TITLE": "FinByte administration",
     "SITE_HEADER": "FinByte administration",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/img/favicon.svg"}],
-    "COLORS": {
-        "primary": {
-            str(shade): f"rgb({blue})"
-            for shade, blue in zip(_SHADES, _BLUES.split(","), strict=True)
-        }
-    },
+    # Its colours, the console's blue among them, are in that file.
+    "STYLES": ["/static/css/admin.css"],
 }
 
 LANGUAGE_CODE = "en-gb"
@@ -248,7 +239,7 @@ STATIC_ROOT = VAR_DIR / "static"
 _STATIC = BASE_DIR / "static"
 # static/src holds sources and packages for the build; it is never served.
 STATICFILES_DIRS = [
-    (name, _STATIC / name) for name in ("dist", "img", "js") if (_STATIC / name).is_dir()
+    (name, _STATIC / name) for name in ("css", "dist", "img", "js") if (_STATIC / name).is_dir()
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
