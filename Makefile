@@ -9,9 +9,10 @@ INSTALLED_DEV := $(VENV)/.installed-dev-$(DEV_SUM)
 PYTEST_WORKERS ?= 2
 # Static checks read the settings but reach no service; these values lead nowhere.
 CHECK_ENV := FINBYTE_POOL_SIZE=0 FINBYTE_VAR=$(CURDIR)/.mypy_cache/no-copy SECRET_KEY=static-check-0123456789-static-check-0123456789-static \
-	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1/0
+	DATABASE_URL=postgresql://check:check@127.0.0.1:1/check REDIS_URL=redis://:check@127.0.0.1:1/0
 PRODUCTION_ENV := $(CHECK_ENV) FINBYTE_PRODUCTION=1 PUBLIC_URL=https://trade.example.com \
-	ALLOWED_HOSTS=trade.example.com FIELD_KEYS=static-check-0123456789-static-check-01234=
+	ALLOWED_HOSTS=trade.example.com FIELD_KEYS=static-check-0123456789-static-check-01234= \
+	FINBYTE_TRUSTED_PROXIES=1 EMAIL_BACKEND=django.core.mail.backends.smtp.EmailBackend
 
 CHECKS := format lint layers types templates deploy migrations
 
