@@ -22,6 +22,7 @@ class TrustedAddress(models.Model):
     objects = OwnedQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "trusted addresses"
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "network"],

@@ -65,5 +65,8 @@ class FactorGuesses(models.Model):
 
     objects = OwnedQuerySet.as_manager()
 
+    class Meta:
+        verbose_name_plural = "factor guesses"
+
     def __str__(self) -> str:
         return f"user {self.user_id}: {self.failures} wrong"
