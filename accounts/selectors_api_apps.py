@@ -7,6 +7,8 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from accounts.models import ApiApp, ApiSession, User
 
+MOST_SHOWN = 100
+
 
 def api_apps_of(user: User, *, now: datetime) -> QuerySet[Any]:
     """Return the user's apps by name, with `live_sessions` and `last_used_at`."""
@@ -23,9 +25,9 @@ def api_apps_of(user: User, *, now: datetime) -> QuerySet[Any]:
 
 
 def sessions_of_app(app: ApiApp, *, now: datetime) -> QuerySet[ApiSession]:
-    """Return the sessions that an app has now, the newest first."""
+    """Return the newest sessions that an app has now."""
     live = ApiSession.objects.live(now).filter(app=app)
-    return live.select_related("user").order_by("-started_at")
+    return live.select_related("user").order_by("-started_at")[:MOST_SHOWN]
 
 
 def sessions_acting_for(user: User, *, now: datetime) -> QuerySet[ApiSession]:

@@ -1,4 +1,8 @@
-"""The log-in of an app: a user agrees, and the browser returns with a request token."""
+"""The log-in of an app: a user agrees, and the browser returns with a request token.
+
+There is no PKCE (trust.md 7, T9): Kite's clients do not send it. The token is of no use without the
+app's secret, and returns to the registered address only.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
