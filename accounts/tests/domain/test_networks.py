@@ -63,7 +63,7 @@ def test_neighbours_are_not_trusted_with_it(text):
         typed_network(text)
 
 
-@settings(derandomize=True, max_examples=300)
+@settings(derandomize=True, max_examples=100)
 @given(V4, V4)
 def test_ipv4_addresses_are_one_only_if_they_are_the_same(one: IPv4Address, other: IPv4Address):
     assert (network_of(str(one)) == network_of(str(other))) is (one == other)
@@ -71,7 +71,7 @@ def test_ipv4_addresses_are_one_only_if_they_are_the_same(one: IPv4Address, othe
     assert plain_network(network_of(str(one))) == str(one)
 
 
-@settings(derandomize=True, max_examples=300)
+@settings(derandomize=True, max_examples=100)
 @given(V6, st.integers(0, 2**64 - 1), st.integers(0, 63))
 def test_ipv6_addresses_are_one_in_the_same_64_bits(address: IPv6Address, host: int, bit: int):
     network = network_of(str(address))
@@ -82,7 +82,7 @@ def test_ipv6_addresses_are_one_in_the_same_64_bits(address: IPv6Address, host: 
     assert network_of(str(beyond)) != network
 
 
-@settings(derandomize=True, max_examples=300)
+@settings(derandomize=True, max_examples=100)
 @given(st.one_of(V4, V6))
 def test_a_network_is_its_own_and_holds_its_address(address):
     network = network_of(str(address))

@@ -86,7 +86,7 @@ def test_a_stricter_rule_holds_for_the_open_session_and_ends_the_trust_of_its_de
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=100)
 @given(MOMENTS, st.integers(0, 10**6), st.sampled_from(SecondFactorRule), st.booleans())
 def test_a_stamp_comes_back_as_it_was_kept(started, seconds, rule, has_factor):
     seen = started + timedelta(seconds=seconds)
@@ -94,7 +94,7 @@ def test_a_stamp_comes_back_as_it_was_kept(started, seconds, rule, has_factor):
     assert SessionStamp.from_json(kept.to_json()) == kept
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=100)
 @given(MOMENTS, st.integers(0, 10**6))
 def test_a_live_session_never_sees_two_days(started, seconds):
     seen = started + timedelta(seconds=seconds)
