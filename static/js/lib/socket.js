@@ -3,6 +3,7 @@
 import { formatNumber } from "./format.js";
 
 const FIRST_WAIT_MS = 500;
+const LEAVING_MS = 3000;
 const LONGEST_WAIT_MS = 8000;
 const PING_EVERY_MS = 8000;
 const SESSION_ENDED = 4401;
@@ -93,11 +94,17 @@ function opened() {
   hadConnection = true;
 }
 
+let leavingAt = -Infinity;
+addEventListener("beforeunload", () => {
+  leavingAt = performance.now();
+});
+
 function closed(event) {
   socket = null;
   // The session has ended: the page comes back as the log-in page, which says why.
   if (event.code === SESSION_ENDED) {
-    location.reload();
+    // Whoever is leaving already, by logging out say, is not called back.
+    setTimeout(() => location.reload(), performance.now() - leavingAt < LEAVING_MS ? LEAVING_MS : 0);
     return;
   }
   setState("lost");
