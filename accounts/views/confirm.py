@@ -25,6 +25,7 @@ from accounts.services.second_factor import record_step_up, verify_code
 from accounts.services.sessions import stamp_factor, stamp_password
 from accounts.views.acts import act_of, safe_next
 from accounts.views.code_page import code_form, is_judged_right, render_code_page
+from accounts.views.limits import CONFIRM_RATES, limited
 from accounts.views.passkeys import answers_json, sent_json
 
 
@@ -32,6 +33,7 @@ from accounts.views.passkeys import answers_json, sent_json
 @never_cache
 @login_required
 @require_http_methods(["GET", "POST"])
+@limited("confirm", CONFIRM_RATES)
 def confirm(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Ask for the second factor, or for the password where there is none."""
     user, act = cast("User", request.user), act_of(request, enqueue)

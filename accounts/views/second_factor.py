@@ -24,6 +24,7 @@ from accounts.services.places import browser_of, place_network
 from accounts.services.second_factor import verify_code
 from accounts.views.acts import act_of, safe_next
 from accounts.views.code_page import code_form, is_judged_right, render_code_page
+from accounts.views.limits import SECOND_FACTOR_RATES, limited
 from accounts.views.passkeys import answers_json, sent_json
 
 _TOO_LATE = "Log in again: the second step has to follow within ten minutes."
@@ -32,6 +33,7 @@ _TOO_LATE = "Log in again: the second step has to follow within ten minutes."
 @sensitive_post_parameters("code")
 @never_cache
 @require_http_methods(["GET", "POST"])
+@limited("second_factor", SECOND_FACTOR_RATES)
 def second_factor(
     request: HttpRequest, *, enqueue: Enqueue, enqueue_alert: Enqueue
 ) -> HttpResponseBase:

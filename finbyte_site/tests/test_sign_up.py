@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.exceptions import SignUpRefused
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, LogInPlace, User
 from accounts.services.audit import verify_chain
 from finbyte_site import sign_up as sign_up_module
 from finbyte_site.sign_up import sign_up
@@ -71,6 +71,10 @@ def test_the_page_logs_a_new_user_in(client):
     user = User.objects.get()
     assert client.session["_auth_user_id"] == str(user.pk)
     assert client.session.session_key != before.session_key
+    assert client.session.stamp.address == "127.0.0.1"
+    assert client.session.stamp.factor_at is None
+    assert LogInPlace.objects.get().user == user
+    assert AuditEvent.objects.get().kind == "sign_up"
     assert post(client)["Location"] == reverse("home")
     assert User.objects.count() == 1
 
@@ -82,6 +86,8 @@ def test_the_page_logs_a_new_user_in(client):
         ({"password": "short"}, "password", "at least 12 characters"),
         ({"password": "q1w2e3r4t5y6"}, "password", "too common"),
         ({"password": ""}, "password", "required"),
+        ({"password": "xx carol xx 12345"}, "password", "contains 'carol'"),
+        ({"password": "x" * 1025}, "password", "at most 1024"),
         ({"email": "carol"}, "email", "valid email"),
         ({"email": "Alice@Example.com"}, "email", "already an account"),
         ({"full_name": "x" * 81}, "full_name", "at most 80"),
