@@ -22,6 +22,8 @@ from accounts.services.sealed import unseal
 SECRET = "api_secret"  # noqa: S105 - names what is sealed
 RENEWABLE = timedelta(days=30)
 TOUCH_EVERY = timedelta(minutes=1)
+# A client that lost the first answer asks again within this.
+RETRY = timedelta(seconds=30)
 _REFRESH_TOKEN = re.compile(r"([1-9][0-9]{0,17})\.[A-Za-z0-9_-]{43}")
 _MISFIT = "api_key, token and checksum do not fit together. Nothing was used up."
 _TOKEN_OVER = "This token is used, expired or withdrawn. Log in again."  # noqa: S105
@@ -50,26 +52,47 @@ class SignedRequest:
 def exchange(request: SignedRequest, *, now: datetime) -> OpenedSession:
     """Open a session for a request token, which is then used; the older session ends.
 
-    A wrong checksum uses nothing up.
+    A wrong checksum uses nothing up. A token that comes again is refused; later than a retry
+    would, it is in two hands, and the session that it has opened ends (ASVS 10.4.2).
     """
     with transaction.atomic():
         app = _app_that_signed(request)
-        token = _locked_request_token(app, request.token, now=now)
-        token.used_at = now
-        token.save(update_fields=["used_at"])
-        _end(ApiSession.objects.filter(app=app, user=token.user), reason="a newer log-in", now=now)
-        access_token = new_token()
-        session = ApiSession.objects.create(
-            app=app,
-            user=token.user,
-            access_digest=token_digest(access_token),
-            started_at=now,
-            expires_at=next_day_roll(now),
-            address=request.client_address,
-        )
-        refresh_token = _give_refresh_token(session, now=now)
-        _record("api_session_open", session, client_address=request.client_address, now=now)
+        if not _was_replayed(app, request, now=now):
+            return _opened(app, request, now=now)
+    raise TokenRefused(_TOKEN_OVER)
+
+
+def _opened(app: ApiApp, request: SignedRequest, *, now: datetime) -> OpenedSession:
+    token = _locked_request_token(app, request.token, now=now)
+    token.used_at = now
+    token.save(update_fields=["used_at"])
+    _end(ApiSession.objects.filter(app=app, user=token.user), reason="a newer log-in", now=now)
+    access_token = new_token()
+    session = ApiSession.objects.create(
+        app=app,
+        user=token.user,
+        access_digest=token_digest(access_token),
+        started_at=now,
+        expires_at=next_day_roll(now),
+        address=request.client_address,
+    )
+    refresh_token = _give_refresh_token(session, now=now)
+    _record("api_session_open", session, client_address=request.client_address, now=now)
     return OpenedSession(session, access_token, refresh_token)
+
+
+def _was_replayed(app: ApiApp, request: SignedRequest, *, now: datetime) -> bool:
+    """Say whether the token comes again too late for a retry; its session ends then."""
+    token = RequestToken.objects.filter(app=app, digest=token_digest(request.token)).first()
+    if token is None or token.used_at is None or now - token.used_at <= RETRY:
+        return False
+    sessions = ApiSession.objects.select_for_update(of=("self",)).select_related("app", "user")
+    for session in sessions.filter(
+        app=app, user_id=token.user_id, started_at=token.used_at, ended_at=None
+    ):
+        _end_one(session, reason="a used request token was seen again", now=now)
+        _record("api_session_reuse", session, client_address=request.client_address, now=now)
+    return True
 
 
 def renew(request: SignedRequest, *, now: datetime) -> OpenedSession:

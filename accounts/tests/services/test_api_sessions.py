@@ -82,6 +82,27 @@ def test_a_token_works_once(made, bob, now):
     assert ApiSession.objects.count() == 1
 
 
+@pytest.mark.parametrize(("seconds", "goes_on"), [(30, True), (31, False)])
+def test_a_used_token_seen_after_a_retry_would_ends_its_session(made, bob, now, seconds, goes_on):
+    token = agree(made, bob, now=now)
+    opened = exchange(made.signed(token), now=now).session
+    with pytest.raises(TokenRefused):
+        exchange(made.signed(token), now=now + timedelta(seconds=seconds))
+    opened.refresh_from_db()
+    assert (opened.ended_at is None) is goes_on
+    assert AuditEvent.objects.filter(kind="api_session_reuse").exists() is not goes_on
+
+
+def test_a_used_token_ends_no_later_session(made, bob, now):
+    first, second = agree(made, bob, now=now), agree(made, bob, now=now)
+    exchange(made.signed(first), now=now)
+    later = exchange(made.signed(second), now=now + timedelta(seconds=60)).session
+    with pytest.raises(TokenRefused):
+        exchange(made.signed(first), now=now + timedelta(seconds=120))
+    later.refresh_from_db()
+    assert later.ended_at is None
+
+
 def test_five_minutes(made, bob, now):
     token = agree(made, bob, now=now)
     with pytest.raises(TokenRefused):
