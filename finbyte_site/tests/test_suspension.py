@@ -1,7 +1,9 @@
 import pytest
 
-from accounts.models import AuditEvent
+from accounts.models import ApiSession, AuditEvent, ConsoleSession
 from finbyte_site.suspension import reinstate_user, suspend_user
+from finbyte_site.tests.console import client_of
+from finbyte_site.tests.security_rows import plant_security
 from portfolio.models import KillSwitch
 from portfolio.services.kill_switches import set_kill
 
@@ -52,3 +54,15 @@ def test_a_stop_set_for_another_reason_outlives_the_suspension(alice, staff, now
     reinstated(alice, staff, now)
     assert stop_of(alice).is_active
     assert stop_of(alice).reason == "loss limit"
+
+
+def test_suspending_ends_sessions_for_good(alice, bob, staff, now):
+    plant_security(alice, 1, now)
+    hers, his = client_of(alice), client_of(bob)
+    suspended(alice, staff, now)
+    assert ApiSession.objects.get().ended_for == "suspended"
+    assert not ConsoleSession.objects.filter(user=alice).exists()
+    reinstated(alice, staff, now)
+    assert hers.get("/console/").status_code == 302
+    assert his.get("/console/").status_code == 200
+    assert ApiSession.objects.get().ended_at == now
