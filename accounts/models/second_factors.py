@@ -2,12 +2,12 @@
 
 from django.conf import settings
 from django.db import models
-from django_otp.models import Device, DeviceManager, TimestampMixin
+from django_otp.models import Device, DeviceManager
 
 from accounts.models.managers import OwnedQuerySet
 
 
-class AuthenticatorApp(TimestampMixin, Device):  # type: ignore[misc]
+class AuthenticatorApp(Device):  # type: ignore[misc]
     """One TOTP generator of a user (RFC 6238: SHA-1, 6 digits, 30 s). The seed is sealed.
 
     `last_step` is the newest time step whose code was used: that code and older ones are void.
@@ -17,6 +17,8 @@ class AuthenticatorApp(TimestampMixin, Device):  # type: ignore[misc]
     last_step = models.BigIntegerField(default=-1)
     # 1 where the clock of the app ran ahead of ours when it was enrolled.
     drift = models.SmallIntegerField(default=0)
+    created_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
 
     objects = DeviceManager.from_queryset(OwnedQuerySet)()
 

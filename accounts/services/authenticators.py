@@ -40,6 +40,7 @@ def add_authenticator(user: User, seed: str, text: str, *, act: Act) -> None:
             sealed_seed=seal(seed, what=WHAT, user_id=locked.pk),
             last_step=step,
             drift=max(0, step - this_step),
+            created_at=act.now,
             last_used_at=act.now,
         )
         note_change(locked, "authenticator_added", act=act)
