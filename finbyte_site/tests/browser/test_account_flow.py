@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import Request, urlopen
@@ -63,7 +64,7 @@ def half_a_minute_later() -> None:
     AuthenticatorApp.objects.update(last_step=F("last_step") - 2)
 
 
-def call(address: str, path: str, *, fields: dict[str, str] | None = None, token: str = "") -> dict:
+def call(address: str, path: str, *, fields: dict[str, str] | None = None, token: str = "") -> Any:
     headers = {"Authorization": f"token {token}"} if token else {}
     data = urlencode(fields).encode() if fields else None
     try:
