@@ -10,7 +10,8 @@ from accounts.domain.tokens import is_same
 from accounts.exceptions import CodeRefused
 from accounts.models import AuthenticatorApp, RecoveryCode, User
 from accounts.selectors import has_second_factor
-from accounts.services.factor_changes import Act, lock_user, note_change, refuse_to_stand_bare
+from accounts.services.devices import lock_user
+from accounts.services.factor_changes import Act, note_change, refuse_to_stand_bare
 from accounts.services.sealed import seal, unseal
 
 WHAT = "totp"
@@ -31,7 +32,7 @@ def add_authenticator(user: User, seed: str, text: str, *, act: Act) -> None:
             "again, let your phone set its clock by itself."
         )
     with transaction.atomic(durable=True):
-        locked = lock_user(user)
+        locked = lock_user(user.pk)
         AuthenticatorApp.objects.for_user(locked).delete()
         AuthenticatorApp.objects.create(
             user=locked,
@@ -49,7 +50,7 @@ def add_authenticator(user: User, seed: str, text: str, *, act: Act) -> None:
 def remove_authenticator(user: User, *, act: Act) -> None:
     """Remove the app; with the last second factor the recovery codes go too."""
     with transaction.atomic(durable=True):
-        locked = lock_user(user)
+        locked = lock_user(user.pk)
         AuthenticatorApp.objects.for_user(locked).delete()
         note_change(locked, "authenticator_removed", values={"rest": settle(locked)}, act=act)
 

@@ -13,8 +13,11 @@ from accounts.exceptions import Refused
 from accounts.models import User
 from accounts.selectors import has_second_factor
 from accounts.services import audit
+from accounts.services.devices import revoke_all_devices
 from accounts.services.notices import Enqueue
 from accounts.services.sessions import end_sessions
+
+_ENDS_TRUST = frozenset({"authenticator_added", "authenticator_removed", "passkey_removed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,6 @@ class Act:
     session: UUID | None
     enqueue: Enqueue
     now: datetime
-
-
-def lock_user(user: User) -> User:
-    """Return the user's row, locked: changes of his second factors come one after the other."""
-    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def refuse_to_stand_bare(user: User) -> None:
@@ -51,7 +49,12 @@ def refuse_to_stand_bare(user: User) -> None:
 def note_change(
     user: User, kind: str, *, values: Mapping[str, str] | None = None, act: Act
 ) -> None:
-    """End the user's other sessions, mail him and record it; last in the transaction."""
+    """End the user's other sessions, mail him and record it; last in the transaction.
+
+    Where a factor goes, or another takes its place, no device is trusted any more.
+    """
+    if kind in _ENDS_TRUST:
+        revoke_all_devices(user, why="second factor changed", keep=act.session, now=act.now)
     end_sessions(user, keep=act.session)
     tell(user, kind, values=values, act=act)
     audit.record(

@@ -28,12 +28,12 @@ NOTICES: Mapping[str, Notice] = {
     "authenticator_added": Notice(
         "An authenticator app now protects your FinByte account",
         "an authenticator app was added as second factor of your account. Other browsers have "
-        "been logged out.",
+        "been logged out, and no device is trusted any more.",
     ),
     "authenticator_removed": Notice(
         "The authenticator app was removed from your FinByte account",
         "the authenticator app was removed from your account. {rest} Other browsers have been "
-        "logged out.",
+        "logged out, and no device is trusted any more.",
     ),
     "passkey_added": Notice(
         "A passkey was added to your FinByte account",
@@ -42,7 +42,7 @@ NOTICES: Mapping[str, Notice] = {
     "passkey_removed": Notice(
         "A passkey was removed from your FinByte account",
         "the passkey '{name}' was removed from your account. {rest} Other browsers have been "
-        "logged out.",
+        "logged out, and no device is trusted any more.",
     ),
     "recovery_codes_made": Notice(
         "New recovery codes for your FinByte account",

@@ -21,7 +21,8 @@ from accounts.models import User
 from accounts.selectors import passkeys_of
 from accounts.services import audit
 from accounts.services.authenticators import settle
-from accounts.services.factor_changes import Act, lock_user, note_change
+from accounts.services.devices import lock_user
+from accounts.services.factor_changes import Act, note_change
 
 MOST_PASSKEYS = 10
 LONGEST_NAME = 40
@@ -55,7 +56,7 @@ def add_passkey(
     state = _take(request, _ADDING, now=act.now)
     try:
         with transaction.atomic(durable=True):
-            locked = lock_user(user)
+            locked = lock_user(user.pk)
             passkey = WebAuthnHelper(request).register_complete(locked, state, dict(answer))
             passkey.name = name.strip()[:LONGEST_NAME] or "Passkey"
             passkey.save(update_fields=["name"])
@@ -105,7 +106,7 @@ def rename_passkey(user: User, passkey_id: int, *, name: str) -> None:
 def remove_passkey(user: User, passkey_id: int, *, act: Act) -> None:
     """Remove the passkey; with the last second factor the recovery codes go too."""
     with transaction.atomic(durable=True):
-        locked = lock_user(user)
+        locked = lock_user(user.pk)
         passkey = passkeys_of(locked).filter(pk=passkey_id).first()
         if passkey is None:
             raise NotFound("There is no such passkey.")

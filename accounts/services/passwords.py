@@ -13,8 +13,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from accounts.services import access
 from accounts.services.api_sessions import end_all
-from accounts.services.devices import revoke_all_devices
-from accounts.services.factor_changes import Act, lock_user, tell
+from accounts.services.devices import lock_user, revoke_all_devices
+from accounts.services.factor_changes import Act, tell
 from accounts.services.sessions import end_sessions
 
 _WHY = "a new password"
@@ -27,7 +27,7 @@ def set_password(user: User, password: str, *, by_mail: bool, act: Act) -> None:
     Only `act.session` goes on. The second factor stays as it is. The user is told by mail.
     """
     with transaction.atomic():
-        lock_user(user)
+        lock_user(user.pk)
         user.set_password(password)
         user.save(update_fields=["password"])
         revoke_all_devices(user, why=_WHY, keep=act.session, now=act.now)

@@ -8,7 +8,8 @@ from accounts.exceptions import Refused
 from accounts.models import RecoveryCode, User
 from accounts.selectors import has_second_factor, recovery_codes_left
 from accounts.services import audit
-from accounts.services.factor_changes import Act, lock_user, note_change, tell
+from accounts.services.devices import lock_user
+from accounts.services.factor_changes import Act, note_change, tell
 
 
 def make_recovery_codes(user: User, *, act: Act) -> list[WrittenCode]:
@@ -17,7 +18,7 @@ def make_recovery_codes(user: User, *, act: Act) -> list[WrittenCode]:
     # Before the lock: ten slow hashes take a second.
     hashes = [make_password(code.letters) for code in codes]
     with transaction.atomic(durable=True):
-        locked = lock_user(user)
+        locked = lock_user(user.pk)
         if not has_second_factor(locked):
             raise Refused("Recovery codes stand in for a second factor. Add one first.")
         RecoveryCode.objects.for_user(locked).delete()

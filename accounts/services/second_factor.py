@@ -13,8 +13,8 @@ from accounts.models import AuthenticatorApp, FactorGuesses, RecoveryCode, User
 from accounts.selectors import passkeys_of
 from accounts.services import audit
 from accounts.services.authenticators import use_code
-from accounts.services.devices import revoke_all_devices
-from accounts.services.factor_changes import Act, lock_user, tell
+from accounts.services.devices import lock_user, revoke_all_devices
+from accounts.services.factor_changes import Act, tell
 from accounts.services.recovery_codes import use_recovery_code
 from accounts.services.sessions import end_sessions
 
@@ -70,7 +70,7 @@ def remove_lost_factors(user: User, *, actor: User, reason: str, act: Act) -> No
     if not reason.strip():
         raise InvalidInput("Say how the user has proved who he is.", field="reason")
     with transaction.atomic(durable=True):
-        locked = lock_user(user)
+        locked = lock_user(user.pk)
         locked.live_hold_until = act.now + LIVE_HOLD
         locked.save(update_fields=["live_hold_until"])
         AuthenticatorApp.objects.for_user(locked).delete()

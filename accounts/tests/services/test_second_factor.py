@@ -29,6 +29,7 @@ from accounts.services.notices import NOTICES, mail_notice
 from accounts.services.recovery_codes import make_recovery_codes
 from accounts.services.sealed import unseal
 from accounts.services.second_factor import remove_lost_factors, verify_code
+from accounts.tests.browser import Browser
 from accounts.tests.factors import Phone, an_act, enrol, give_recovery_codes
 from finbyte_site.tests.console import client_of
 
@@ -135,6 +136,20 @@ class TestAuthenticator:
         )
         assert seed not in str(event.detail)
         assert set(ConsoleSession.objects.values_list("user", flat=True)) == {bob.pk}
+
+    @pytest.mark.parametrize("change", ["replaced", "removed"])
+    def test_a_factor_takes_the_trust_with_it_that_it_has_given(self, alice, bob, act, now, change):
+        enrol(alice)
+        device, others = Browser().trust(alice, now=now), Browser().trust(bob, now=now)
+        if change == "replaced":
+            seed = new_seed()
+            add_authenticator(alice, seed, Phone(seed).code(now), act=act)
+        else:
+            remove_authenticator(alice, act=act)
+        device.refresh_from_db()
+        others.refresh_from_db()
+        assert (device.revoked_at, device.revoked_for) == (now, "second factor changed")
+        assert others.revoked_at is None
 
     def test_the_last_factor_takes_the_recovery_codes_with_it(self, alice, act, now):
         enrol(alice)

@@ -18,6 +18,7 @@ def copy() -> Iterator[RunningCopy]:
     try:
         running.start()
         yield running
+        assert running.leaked() == []
     finally:
         running.stop()
         shutil.rmtree(var.parent, ignore_errors=True)

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -130,6 +131,20 @@ class RunningCopy:
     def runtime(self) -> dict[str, str]:
         """Return the settings the copy made for itself."""
         return dict(read_pairs(self.var / "runtime.env"))
+
+    def leaked(self) -> list[str]:
+        """Return what of its own secrets the copy has written into its logs: setting and file."""
+        secrets: list[tuple[str, str]] = []
+        for name, value in self.runtime().items():
+            password = urlsplit(value).password if "://" in value else value
+            if name not in {"DATABASE_APP_ROLE", "PUBLIC_URL"} and password:
+                secrets += [(name, each) for each in password.split(",") if len(each) > 11]
+        return [
+            f"{name} in {log.name}"
+            for log in sorted((self.var / "log").glob("*.log*"))
+            for name, secret in secrets
+            if secret in log.read_text(errors="replace")
+        ]
 
     def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
         """Connect to its database as the owner."""
