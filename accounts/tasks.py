@@ -5,7 +5,6 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from accounts.services import places
 from accounts.services.delegations import mail_delegation
 from accounts.services.expiry import delete_expired
 from accounts.services.notices import mail_notice
@@ -17,12 +16,6 @@ from accounts.services.sessions import announce_ended
 def send_reset_link(email: str) -> None:
     """Mail a reset link; in a task, so that known and unknown addresses answer alike."""
     mail_reset_link(email)
-
-
-@shared_task
-def send_alert(user_id: int, template: str, facts: dict[str, str]) -> None:
-    """Mail a user what happened to his account, and what to do if it was not him."""
-    places.send_alert(user_id, template, facts)
 
 
 @shared_task(name="accounts.end_sessions")
@@ -40,7 +33,7 @@ def clear_expired() -> int:
 
 @shared_task
 def send_notice(user_id: int, kind: str, values: dict[str, str]) -> None:
-    """Mail a user what has changed in the security of his account."""
+    """Mail a user what happened to his account, and what to do if it was not him."""
     mail_notice(user_id, kind, values)
 
 

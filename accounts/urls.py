@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts import urls_api_apps, urls_devices, urls_security, urls_viewers
-from accounts.tasks import send_alert, send_notice, send_reset_link
+from accounts.tasks import send_notice, send_reset_link
 from accounts.views.access import log_in, log_out
 from accounts.views.passwords import (
     ResetConfirmView,
@@ -15,7 +15,7 @@ from accounts.views.profile import profile
 
 app_name = "accounts"
 urlpatterns = [
-    path("log-in", log_in, {"enqueue": send_alert.delay}, name="log-in"),
+    path("log-in", log_in, {"enqueue": send_notice.delay}, name="log-in"),
     path("log-out", log_out, name="log-out"),
     path(
         "password-reset",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.tasks import send_alert, send_notice
+from accounts.tasks import send_notice
 from accounts.views.authenticator import authenticator_add, authenticator_remove
 from accounts.views.confirm import confirm, confirm_passkey_begin, confirm_passkey_complete
 from accounts.views.passkeys import (
@@ -21,9 +21,8 @@ from accounts.views.second_factor import (
 from accounts.views.security import security
 
 _NOTICES = {"enqueue": send_notice.delay}
-_BOTH = {**_NOTICES, "enqueue_alert": send_alert.delay}
 urlpatterns = [
-    path("second-factor", second_factor, _BOTH, name="second-factor"),
+    path("second-factor", second_factor, _NOTICES, name="second-factor"),
     path(
         "second-factor/passkey/begin",
         second_factor_passkey_begin,
@@ -32,7 +31,7 @@ urlpatterns = [
     path(
         "second-factor/passkey/complete",
         second_factor_passkey_complete,
-        _BOTH,
+        _NOTICES,
         name="second-factor-passkey-complete",
     ),
     path("confirm", confirm, _NOTICES, name="confirm"),

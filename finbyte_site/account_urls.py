@@ -4,13 +4,13 @@ from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
 from accounts import urls
-from accounts.tasks import send_alert
+from accounts.tasks import send_notice
 from accounts.views.access import log_out
 from finbyte_site.account_views import admin_log_in, sign_up_page, without_slash
 
 app_name = urls.app_name
 _pages = [
-    path("sign-up", sign_up_page, {"enqueue": send_alert.delay}, name="sign-up"),
+    path("sign-up", sign_up_page, {"enqueue": send_notice.delay}, name="sign-up"),
     *urls.urlpatterns,
 ]
 # The rest of the console ends in a slash, so people type one here too.

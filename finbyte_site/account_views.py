@@ -19,7 +19,8 @@ from accounts.domain.client_address import client_address
 from accounts.exceptions import SignUpRefused
 from accounts.forms import SignUpForm, style_fields
 from accounts.models import User
-from accounts.services.places import Enqueue, note_place
+from accounts.services.notices import Enqueue
+from accounts.services.places import note_place
 from accounts.services.sessions import open_session
 from accounts.views.limits import SIGN_UP_RATES, limited
 from finbyte_site.sign_up import sign_up

@@ -17,7 +17,8 @@ from accounts.domain.tokens import new_token, token_digest
 from accounts.exceptions import NotFound, Refused
 from accounts.models import ConsoleSession, DeviceToken, TrustedAddress, TrustedDevice, User
 from accounts.services import audit
-from accounts.services.places import Enqueue, browser_of, place_network, queue_alert
+from accounts.services.notices import Enqueue, queue_notice
+from accounts.services.places import browser_of, place_network
 from accounts.services.sessions import end_sessions, stamp_of, write_stamp
 from accounts.session_store import forget_sessions
 
@@ -87,9 +88,8 @@ def recognise(
     """Return the trusted device that a log-in comes from, and give it a new cookie.
 
     None where the second factor has to be asked for. A cookie that was replaced before has been
-    copied: all devices of its owner are revoked, and he is told by `enqueue`
-    (`accounts.tasks.send_alert.delay`). The same holds for the second of two log-ins at once: it
-    cannot be told from a thief.
+    copied: all devices of its owner are revoked, and he is told by `enqueue`. The same holds for
+    the second of two log-ins at once: it cannot be told from a thief.
     """
     value = request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")
     if not value:
@@ -240,7 +240,14 @@ def _refuse(
     owner = token.device.user
     count = revoke_all_devices(owner, why="its cookie was copied", now=now)
     if count:
-        queue_alert(request, owner, template="devices_revoked", now=now, enqueue=enqueue)
+        queue_notice(
+            owner,
+            "devices_revoked",
+            values={"browser": browser_of(request)},
+            client_address=client_address(request.META),
+            now=now,
+            enqueue=enqueue,
+        )
     audit.record(
         actor=None,
         kind="device_replay",

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from uuid import UUID
-
-from django.db import transaction
 
 from accounts.domain.roles import Role, SecondFactorRule
 from accounts.exceptions import Refused
@@ -14,7 +11,7 @@ from accounts.models import User
 from accounts.selectors import has_second_factor
 from accounts.services import audit
 from accounts.services.devices import revoke_all_devices
-from accounts.services.notices import Enqueue
+from accounts.services.notices import Enqueue, queue_notice
 from accounts.services.sessions import end_sessions
 
 _ENDS_TRUST = frozenset({"authenticator_added", "authenticator_removed", "passkey_removed"})
@@ -69,5 +66,11 @@ def note_change(
 
 def tell(user: User, kind: str, *, values: Mapping[str, str] | None = None, act: Act) -> None:
     """Mail the user after the commit."""
-    told = {"at": act.now.isoformat(), "address": act.client_address or "", **(values or {})}
-    transaction.on_commit(partial(act.enqueue, user.pk, kind, told))
+    queue_notice(
+        user,
+        kind,
+        values=values,
+        client_address=act.client_address,
+        now=act.now,
+        enqueue=act.enqueue,
+    )

@@ -20,7 +20,8 @@ from accounts.selectors import has_second_factor
 from accounts.services import access
 from accounts.services.devices import recognise
 from accounts.services.guesses import Try, take_back
-from accounts.services.places import Enqueue, note_place
+from accounts.services.notices import Enqueue
+from accounts.services.places import note_place
 from accounts.services.sessions import open_session
 
 _KEPT_AS = "pending_log_in"

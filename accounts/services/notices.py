@@ -1,14 +1,15 @@
-"""Mail about what has changed in the security of an account: always what, when and from where."""
+"""Mail about the security of an account: always what, when and from where."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import send_mail
+from django.db import transaction
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from accounts.models import User
 
@@ -16,12 +17,19 @@ from accounts.models import User
 Enqueue = Callable[[int, str, dict[str, str]], object]
 
 
+_LOOK = (
+    "If it was you, there is nothing to do. If not, set a new password at once and look at your "
+    "sessions and devices."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Subject and words of a mail; the words take named values."""
+    """Subject and words of a mail; the words take named values. `advice` says what to do."""
 
     subject: str
     words: str
+    advice: str = _LOOK
 
 
 NOTICES: Mapping[str, Notice] = {
@@ -77,7 +85,37 @@ NOTICES: Mapping[str, Notice] = {
         "by our staff, and you were logged out everywhere. No live order can be placed for 24 "
         "hours. Log in with your password and set up a second factor again.",
     ),
+    "new_place": Notice(
+        "New log-in to your FinByte account",
+        "your account was logged in to from a browser or an address that we had not seen before.",
+        "If it was you, there is nothing to do. If it was not you: log out all other sessions, "
+        "remove the devices that you do not know, then set a new password.",
+    ),
+    "devices_revoked": Notice(
+        "Your trusted devices on FinByte were removed",
+        "somebody logged in with the right password and with an old cookie of one of your trusted "
+        "devices. A cookie is replaced each time it is used, so an old one means that it may have "
+        "been copied. To be safe, we trust none of your devices any more: every log-in asks for "
+        "your second factor until you trust a device again.",
+        "It can also be you, for example when you log in twice at the same moment, or after "
+        "restoring a browser from a backup. If it was not you: somebody knows your password. Set "
+        "a new one, and log out all other sessions.",
+    ),
 }
+
+
+def queue_notice(
+    user: User,
+    kind: str,
+    *,
+    values: Mapping[str, str] | None = None,
+    client_address: str | None,
+    now: datetime,
+    enqueue: Enqueue,
+) -> None:
+    """Mail a notice to the user once the transaction is committed."""
+    told = {"at": now.isoformat(), "address": client_address or "", **(values or {})}
+    transaction.on_commit(partial(enqueue, user.pk, kind, told))
 
 
 def mail_notice(user_id: int, kind: str, values: Mapping[str, str]) -> None:
@@ -88,10 +126,11 @@ def mail_notice(user_id: int, kind: str, values: Mapping[str, str]) -> None:
     context = {
         "user": user,
         "words": notice.words.format_map(values),
+        "advice": notice.advice,
         "at": f"{at:%d %b %Y, %H:%M} ({user.time_zone})",
+        "browser": values.get("browser"),
         "address": values.get("address") or "unknown",
-        "link": settings.PUBLIC_URL + reverse("accounts:security"),
-        "reset_link": settings.PUBLIC_URL + reverse("accounts:password-reset"),
+        "site": settings.PUBLIC_URL,
     }
     text = render_to_string("emails/security_notice.txt", context)
     send_mail(notice.subject, text, None, [user.email])

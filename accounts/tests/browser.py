@@ -43,9 +43,9 @@ class Browser:
         if left is not None:
             self.cookie = left.value
 
-    def tell(self, user_id: int, template: str, facts: dict[str, str]) -> None:
+    def tell(self, user_id: int, kind: str, values: dict[str, str]) -> None:
         """Stand in for the mailing task."""
-        self.told.append((user_id, template, facts))
+        self.told.append((user_id, kind, values))
 
     def trust(self, user: User, *, now: datetime, name: str = "") -> TrustedDevice:
         """Trust this browser at its address."""

@@ -17,7 +17,7 @@ from accounts.forms import LogInForm, style_fields
 from accounts.models import User
 from accounts.services import access
 from accounts.services.log_in import LogInOutcome, begin
-from accounts.services.places import Enqueue
+from accounts.services.notices import Enqueue
 from accounts.views.acts import safe_next
 from accounts.views.limits import LOG_IN_RATES, limited, too_many
 

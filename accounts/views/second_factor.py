@@ -19,6 +19,7 @@ from accounts.exceptions import Refused
 from accounts.models import User
 from accounts.services import log_in, passkeys
 from accounts.services.devices import trust_device
+from accounts.services.factor_changes import Act
 from accounts.services.notices import Enqueue
 from accounts.services.places import browser_of, place_network
 from accounts.services.second_factor import verify_code
@@ -34,9 +35,7 @@ _TOO_LATE = "Log in again: the second step has to follow within ten minutes."
 @never_cache
 @require_http_methods(["GET", "POST"])
 @limited("second_factor", SECOND_FACTOR_RATES)
-def second_factor(
-    request: HttpRequest, *, enqueue: Enqueue, enqueue_alert: Enqueue
-) -> HttpResponseBase:
+def second_factor(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Ask whoever has shown the password for the second factor, and let him in."""
     act = act_of(request, enqueue)
     user = log_in.pending_user(request, now=act.now)
@@ -47,9 +46,7 @@ def second_factor(
     form = code_form(request, user)
     if request.method == "POST" and is_judged_right(form, partial(verify_code, user, act=act)):
         is_trusted = "trust" in request.POST
-        return redirect(
-            _let_in(request, user, is_trusted=is_trusted, now=act.now, enqueue=enqueue_alert)
-        )
+        return redirect(_let_in(request, user, is_trusted=is_trusted, act=act))
     return render_code_page(
         request,
         "accounts/second_factor.html",
@@ -70,16 +67,13 @@ def second_factor_passkey_begin(request: HttpRequest) -> dict[str, Any]:
 
 
 @answers_json
-def second_factor_passkey_complete(
-    request: HttpRequest, *, enqueue: Enqueue, enqueue_alert: Enqueue
-) -> dict[str, Any]:
+def second_factor_passkey_complete(request: HttpRequest, *, enqueue: Enqueue) -> dict[str, Any]:
     """Take a passkey's signature and let its owner in."""
     act, sent = act_of(request, enqueue), sent_json(request)
     user = _pending_user(request, now=act.now)
     passkeys.verify_passkey(request, user, sent["answer"], act=act)
     is_trusted = sent.get("is_trusted") is True
-    page = _let_in(request, user, is_trusted=is_trusted, now=act.now, enqueue=enqueue_alert)
-    return {"next": page}
+    return {"next": _let_in(request, user, is_trusted=is_trusted, act=act)}
 
 
 def _pending_user(request: HttpRequest, *, now: datetime) -> User:
@@ -89,15 +83,13 @@ def _pending_user(request: HttpRequest, *, now: datetime) -> User:
     return user
 
 
-def _let_in(
-    request: HttpRequest, user: User, *, is_trusted: bool, now: datetime, enqueue: Enqueue
-) -> str:
+def _let_in(request: HttpRequest, user: User, *, is_trusted: bool, act: Act) -> str:
     """Open the session, trust the device where that was ticked; return where to go."""
     page = safe_next(request, log_in.pending_next(request), default="home")
-    log_in.finish(request, user, now=now, enqueue=enqueue)
+    log_in.finish(request, user, now=act.now, enqueue=act.enqueue)
     if is_trusted:
         try:
-            trust_device(request, user, name="", now=now)
+            trust_device(request, user, name="", now=act.now)
         except Refused as error:
             messages.warning(request, str(error))
     return page

@@ -7,7 +7,8 @@ from django.core import mail
 
 from accounts.models import LogInPlace
 from accounts.services.addresses import add_address
-from accounts.services.places import note_place, send_alert
+from accounts.services.notices import mail_notice
+from accounts.services.places import note_place
 from accounts.tests.browser import CAFE, CHROME, Browser
 
 pytestmark = pytest.mark.django_db
@@ -78,27 +79,29 @@ def test_within_one_ipv6_network_nothing_is_new(alice, noted):
 
 def test_the_mail_says_when_where_and_what_to_do(alice, noted, settings):
     noted(alice, Browser())
-    ((user_id, template, facts),) = noted(alice, Browser(agent=CHROME, address=CAFE))
-    send_alert(user_id, template, facts)
+    ((user_id, kind, values),) = noted(alice, Browser(agent=CHROME, address=CAFE))
+    mail_notice(user_id, kind, values)
     (message,) = mail.outbox
     assert message.to == [alice.email]
     assert message.subject == "New log-in to your FinByte account"
-    for words in ("2 Mar 2026, 10:00 IST", "Chrome on Windows", CAFE, "change your"):
+    for words in ("02 Mar 2026, 10:00 (Asia/Kolkata)", "Chrome on Windows", CAFE, "set a new"):
         assert words in message.body
     assert f"{settings.PUBLIC_URL}/console/account/sessions" in message.body
 
 
 def test_the_mail_about_a_copied_cookie_says_what_to_do(alice, now):
-    facts = {"at": "2 Mar 2026, 10:00 IST", "browser": "Chrome on Windows", "address": CAFE}
-    send_alert(alice.pk, "devices_revoked", facts)
+    alice.time_zone = "Europe/Berlin"
+    alice.save()
+    values = {"at": now.isoformat(), "browser": "Chrome on Windows", "address": CAFE}
+    mail_notice(alice.pk, "devices_revoked", values)
     (message,) = mail.outbox
     assert message.subject == "Your trusted devices on FinByte were removed"
-    for words in ("may have been copied", "10:00 IST", "knows your password", CAFE):
+    for words in ("may have been copied", "05:30 (Europe/Berlin)", "knows your password", CAFE):
         assert words in message.body
 
 
-def test_a_name_that_looks_like_html_stays_as_it_is(alice):
+def test_a_name_that_looks_like_html_stays_as_it_is(alice, now):
     alice.full_name = "A & <b>"
     alice.save()
-    send_alert(alice.pk, "new_place", {"at": "x", "browser": "y", "address": "z"})
+    mail_notice(alice.pk, "new_place", {"at": now.isoformat()})
     assert "A & <b>" in mail.outbox[0].body

@@ -360,5 +360,5 @@ def test_the_overview_tells_what_protects_the_account(alice, now):
 def test_the_pages_hand_their_mail_to_the_tasks():
     named = {route.name: route.default_args for route in urls_security.urlpatterns}
     assert live_settings.CELERY_TASK_SERIALIZER == "json"
-    assert set(named["second-factor"]) == {"enqueue", "enqueue_alert"}
-    assert set(named["recovery-codes"]) == {"enqueue"}
+    for name in ("second-factor", "second-factor-passkey-complete", "recovery-codes"):
+        assert set(named[name]) == {"enqueue"}
