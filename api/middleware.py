@@ -1,21 +1,19 @@
 """Whatever happens under the API's addresses, the answer is an envelope (kite-api.md rule 3)."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 
+from api.door import Door
 from api.errors import error_response, status_response, wire_error
 from api.paths import is_api_path
 
 logger = logging.getLogger(__name__)
 
-# Django turns these into a status, and _enveloped turns the status into words.
+# Django turns these into a status, and `finished` turns the status into words.
 _DJANGO_ANSWERS = (
     Http404,
     PermissionDenied,
@@ -27,33 +25,21 @@ _NOT_MODIFIED = 304
 _OWN_TYPES = ("application/json", "text/csv")
 
 
-class ApiEnvelopeMiddleware:
+class ApiEnvelopeMiddleware(Door):
     """Turn what Django answers under the API's prefixes (HTML, redirects) into envelopes.
 
     It stands first, so that refusals of every other middleware pass through it.
     """
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(
-        self,
-        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
-    ) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer, with an envelope where one is due."""
-        if self.is_async:
-            return self._answer_later(request)
-        return _enveloped(request, cast("HttpResponseBase", self.get_response(request)))
-
-    async def _answer_later(self, request: HttpRequest) -> HttpResponseBase:
-        response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
-        return _enveloped(request, response)
+    def finished(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Put the answer into an envelope where one is due."""
+        status = response.status_code
+        if status < 300 or status == _NOT_MODIFIED or not is_api_path(request.path):
+            return response
+        if response.get("Content-Type", "").split(";")[0] in _OWN_TYPES:
+            return response
+        # The page is dropped unclosed: closing it would end the request a first time.
+        return status_response(status)
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
@@ -64,13 +50,3 @@ class ApiEnvelopeMiddleware:
         if wire_error(exception).status >= 500:
             logger.error("api_error path=%s", request.path, exc_info=exception)
         return error_response(exception)
-
-
-def _enveloped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    status = response.status_code
-    if status < 300 or status == _NOT_MODIFIED or not is_api_path(request.path):
-        return response
-    if response.get("Content-Type", "").split(";")[0] in _OWN_TYPES:
-        return response
-    # The page is dropped unclosed: closing it would end the request a first time.
-    return status_response(status)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from finbyte_site.middleware import Door
+from api.door import Door
 
 POLICY = HEADER
 COMMON = {

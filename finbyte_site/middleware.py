@@ -1,17 +1,17 @@
 """Requests that are refused at the door, once for every address, field and view."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
+from api.door import Door
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # Addresses where a browser's cookies mean something.
 COOKIE_PREFIXES = ("/console/", "/admin/", "/connect/")
@@ -19,42 +19,6 @@ OWN_SITES = frozenset({"same-origin", "none"})
 DEEPEST_JSON = 20
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _JSON_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-
-
-class Door:
-    """A middleware that looks at a request before its view, and at the answer after it."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Answer]) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Answer:
-        """Answer the request, with a refusal where one is due."""
-        if self.is_async:
-            return self._answer_later(request)
-        refused = self.refusal(request)
-        return self.finished(request, refused or cast("HttpResponseBase", self._next(request)))
-
-    async def _answer_later(self, request: HttpRequest) -> HttpResponseBase:
-        refused = self.refusal(request)
-        answer = refused or await cast("Awaitable[HttpResponseBase]", self._next(request))
-        return self.finished(request, answer)
-
-    def _next(self, request: HttpRequest) -> Answer:
-        return self.get_response(request)
-
-    def refusal(self, request: HttpRequest) -> HttpResponseBase | None:
-        """Return what is answered in place of the view; None lets the request through."""
-        return None
-
-    def finished(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Return the answer as it leaves."""
-        return response
 
 
 class StorableTextMiddleware(Door):
