@@ -11,7 +11,8 @@ from accounts.domain.networks import plain_network, typed_network
 from accounts.exceptions import InvalidInput, NotFound
 from accounts.models import TrustedAddress, User
 from accounts.services import audit
-from accounts.services.devices import lock_user, revoke_devices
+from accounts.services.devices import revoke_devices
+from accounts.services.users import lock_user
 
 MOST_ADDRESSES = 20
 _SHAPE = "Enter one address, like 203.0.113.7 or 2001:db8::7. Wider networks cannot be trusted."

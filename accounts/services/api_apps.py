@@ -21,6 +21,7 @@ from accounts.models import ApiApp, User
 from accounts.services import audit
 from accounts.services.api_sessions import SECRET, end_of_app
 from accounts.services.sealed import seal
+from accounts.services.users import lock_user
 
 MOST_APPS = 20
 _OVERRIDERS = frozenset({Role.RISK_OFFICER, Role.ADMINISTRATOR})
@@ -43,7 +44,7 @@ def create_app(
     settings = _judged(user, settings)
     secret = new_token()
     with transaction.atomic():
-        _lock_owner(user)
+        lock_user(user.pk)
         if ApiApp.objects.for_user(user).filter(revoked_at=None).count() >= MOST_APPS:
             raise Refused(f"You have {MOST_APPS} apps, the most there can be. Revoke one first.")
         _require_free_name(user, settings.name)
@@ -73,7 +74,7 @@ def change_app(
     settings = _judged(app.user, settings)
     with transaction.atomic():
         app = _locked(app)
-        _lock_owner(app.user)
+        lock_user(app.user_id)
         if settings.name != app.name:
             _require_free_name(app.user, settings.name)
         changed = [
@@ -245,10 +246,6 @@ def _require_overrider(user: User, reason: str) -> None:
 def _require_free_name(user: User, name: str) -> None:
     if ApiApp.objects.for_user(user).filter(name=name, revoked_at=None).exists():
         raise InvalidInput("You have an app of this name already.", field="name")
-
-
-def _lock_owner(user: User) -> None:
-    User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def _locked(app: ApiApp) -> ApiApp:

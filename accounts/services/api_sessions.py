@@ -18,6 +18,7 @@ from accounts.exceptions import ChecksumRefused, TokenRefused
 from accounts.models import ApiApp, ApiSession, ConsoleSession, RequestToken, User
 from accounts.services import audit
 from accounts.services.sealed import unseal
+from accounts.services.users import lock_user
 
 SECRET = "api_secret"  # noqa: S105 - names what is sealed
 RENEWABLE = timedelta(days=30)
@@ -192,7 +193,7 @@ def end_all(user: User, *, reason: str, now: datetime) -> int:
     """
     with transaction.atomic():
         # An exchange holds this row until it is done; a later one finds its token void.
-        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        lock_user(user.pk)
         void_request_tokens(RequestToken.objects.for_user(user), now=now)
         return _end(ApiSession.objects.for_user(user), reason=reason, now=now)
 

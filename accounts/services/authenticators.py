@@ -10,9 +10,9 @@ from accounts.domain.tokens import is_same
 from accounts.exceptions import CodeRefused
 from accounts.models import AuthenticatorApp, RecoveryCode, User
 from accounts.selectors import has_second_factor
-from accounts.services.devices import lock_user
 from accounts.services.factor_changes import Act, note_change, refuse_to_stand_bare
 from accounts.services.sealed import seal, unseal
+from accounts.services.users import lock_user
 
 WHAT = "totp"
 _NAME = "Authenticator app"

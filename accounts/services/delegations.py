@@ -13,6 +13,7 @@ from django.urls import reverse
 from accounts.exceptions import InvalidInput, NotFound
 from accounts.models import Delegation, User
 from accounts.services import audit
+from accounts.services.users import lock_user
 from accounts.session_store import announce_ends
 
 MOST_OPEN = 10
@@ -41,7 +42,7 @@ def offer_view(
     _refuse_odd(user, name, ends_at, now=now)
     try:
         with transaction.atomic():
-            User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            lock_user(user.pk)
             if Delegation.objects.for_user(user).open(now).count() >= MOST_OPEN:
                 raise InvalidInput(
                     f"You can let {MOST_OPEN} people look. Take one back first.", field="invited"
@@ -138,7 +139,7 @@ def mail_delegation(delegation_id: int, what: str) -> None:
             "owner": row.user,
             "viewer": row.viewer if row.accepted_at else None,
             "invited": row.invited,
-            "link": settings.PUBLIC_URL.rstrip("/") + reverse("accounts:viewer-list"),
+            "link": settings.PUBLIC_URL + reverse("accounts:viewer-list"),
         }
         subject = _SUBJECTS[is_owner]
         text = render_to_string("emails/viewer.txt", context)

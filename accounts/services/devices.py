@@ -20,6 +20,7 @@ from accounts.services import audit
 from accounts.services.notices import Enqueue, queue_notice
 from accounts.services.places import browser_of, place_network
 from accounts.services.sessions import end_sessions, stamp_of, write_stamp
+from accounts.services.users import lock_user
 from accounts.session_store import forget_sessions
 
 TRUSTED_FOR = timedelta(days=30)
@@ -188,11 +189,6 @@ def raise_second_factor_rule(user: User, *, keep: UUID | None, now: datetime) ->
             now=now,
         )
     return True
-
-
-def lock_user(user_id: int) -> User:
-    """Lock the user: everything about his devices happens one after the other."""
-    return User.objects.select_for_update(no_key=True).get(pk=user_id)
 
 
 def _lock_token(value: str) -> DeviceToken | None:

@@ -21,8 +21,8 @@ from accounts.models import User
 from accounts.selectors import passkeys_of
 from accounts.services import audit
 from accounts.services.authenticators import settle
-from accounts.services.devices import lock_user
 from accounts.services.factor_changes import Act, note_change
+from accounts.services.users import lock_user
 
 MOST_PASSKEYS = 10
 LONGEST_NAME = 40

@@ -13,9 +13,10 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from accounts.services import access
 from accounts.services.api_sessions import end_all
-from accounts.services.devices import lock_user, revoke_all_devices
+from accounts.services.devices import revoke_all_devices
 from accounts.services.factor_changes import Act, tell
 from accounts.services.sessions import end_sessions
+from accounts.services.users import lock_user
 
 _WHY = "a new password"
 
@@ -52,7 +53,7 @@ def mail_reset_link(email: str) -> bool:
         ],
     )
     # The address of the link is ours, never the Host header of whoever asked.
-    context = {"user": user, "link": settings.PUBLIC_URL.rstrip("/") + path}
+    context = {"user": user, "link": settings.PUBLIC_URL + path}
     send_mail(
         "Set a new FinByte password",
         render_to_string("emails/password_reset.txt", context),

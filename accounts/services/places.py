@@ -10,6 +10,7 @@ from accounts.domain.client_address import client_address
 from accounts.domain.networks import network_of
 from accounts.models import LogInPlace, TrustedAddress, User
 from accounts.services.notices import Enqueue, queue_notice
+from accounts.services.users import lock_user
 
 
 def note_place(user: User, request: HttpRequest, *, now: datetime, enqueue: Enqueue) -> None:
@@ -20,7 +21,7 @@ def note_place(user: User, request: HttpRequest, *, now: datetime, enqueue: Enqu
     """
     browser, network = browser_of(request), place_network(request)
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        lock_user(user.pk)
         places = LogInPlace.objects.for_user(user)
         known = list(places.values_list("browser", "network"))
         places.update_or_create(

@@ -8,8 +8,8 @@ from accounts.exceptions import Refused
 from accounts.models import RecoveryCode, User
 from accounts.selectors import has_second_factor, recovery_codes_left
 from accounts.services import audit
-from accounts.services.devices import lock_user
 from accounts.services.factor_changes import Act, note_change, tell
+from accounts.services.users import lock_user
 
 
 def make_recovery_codes(user: User, *, act: Act) -> list[WrittenCode]:

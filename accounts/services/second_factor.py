@@ -13,10 +13,11 @@ from accounts.models import AuthenticatorApp, FactorGuesses, RecoveryCode, User
 from accounts.selectors import passkeys_of
 from accounts.services import audit
 from accounts.services.authenticators import use_code
-from accounts.services.devices import lock_user, revoke_all_devices
+from accounts.services.devices import revoke_all_devices
 from accounts.services.factor_changes import Act, tell
 from accounts.services.recovery_codes import use_recovery_code
 from accounts.services.sessions import end_sessions
+from accounts.services.users import lock_user
 
 LIVE_HOLD = timedelta(hours=24)
 

@@ -33,6 +33,11 @@ def register_user(*, email: str, password: str, full_name: str = "", now: dateti
         raise
 
 
+def lock_user(user_id: int) -> User:
+    """Lock the user: what lets somebody into his account changes one after the other."""
+    return User.objects.select_for_update(no_key=True).get(pk=user_id)
+
+
 def deactivate_user(user: User) -> bool:
     """Stop the user from logging in and from using open sessions; say whether it was new."""
     return bool(User.objects.filter(pk=user.pk, is_active=True).update(is_active=False))
