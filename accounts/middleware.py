@@ -9,13 +9,14 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils import timezone
 
 from accounts.domain.roles import SecondFactorRule
 from accounts.models import User
+from accounts.page_parts import is_part, lead_browser
 from accounts.services.devices import DeviceCookie
 from accounts.services.sessions import stamp_of, write_stamp
 from accounts.session_store import SessionStore
@@ -33,7 +34,7 @@ class SessionRulesMiddleware:
             _follow_rules(request, now=timezone.now())
         response = self.get_response(request)
         is_to_log_in = response.get("Location", "").startswith(resolve_url(settings.LOGIN_URL))
-        if not is_to_log_in or not _is_part(request):
+        if not is_to_log_in or not is_part(request):
             return response
         answer = to_log_in(request)
         # The reason travels in a cookie of the answer that is not given.
@@ -49,12 +50,14 @@ class SessionRulesMiddleware:
 
 def to_log_in(request: HttpRequest) -> HttpResponseBase:
     """Lead to the log-in page, and from there back to the page that is open in the browser."""
-    if not _is_part(request):
-        is_page = request.method in {"GET", "HEAD"}
-        return redirect_to_login(request.get_full_path() if is_page else "/console/")
+    return lead_browser(request, redirect_to_login(_page_open(request))["Location"])
+
+
+def _page_open(request: HttpRequest) -> str:
+    if not is_part(request):
+        return request.get_full_path() if request.method in {"GET", "HEAD"} else "/console/"
     page = urlsplit(request.headers.get("HX-Current-URL", ""))
-    back = f"{page.path}?{page.query}" if page.query else page.path or "/console/"
-    return HttpResponse(status=204, headers={"HX-Redirect": redirect_to_login(back)["Location"]})
+    return f"{page.path}?{page.query}" if page.query else page.path or "/console/"
 
 
 def _follow_rules(request: HttpRequest, *, now: datetime) -> None:
@@ -77,11 +80,7 @@ def _is_human(request: HttpRequest) -> bool:
     """Say whether somebody is there: what a page fetches by itself does not count."""
     if request.method not in {"GET", "HEAD"}:
         return True
-    return not _is_part(request) and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
-
-
-def _is_part(request: HttpRequest) -> bool:
-    return "HX-Request" in request.headers
+    return not is_part(request) and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
 
 
 class DeviceCookieMiddleware:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.page_parts import is_part, lead_browser
 from accounts.services import viewing
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,13 +62,11 @@ class ViewingMiddleware:
         if request.method not in _SAFE:
             return _refuse(request, f"{_LAPSED} Nothing was changed.")
         messages.info(request, _LAPSED)
-        if "HX-Request" in request.headers:
-            return HttpResponse(status=204, headers={"HX-Redirect": reverse("home")})
-        return redirect("home")
+        return lead_browser(request, reverse("home"))
 
 
 def _refuse(request: HttpRequest, words: str) -> HttpResponse:
-    if "HX-Request" in request.headers:
+    if is_part(request):
         response = HttpResponse(words, status=403, content_type="text/plain")
         response["HX-Reswap"] = "none"
         response["HX-Trigger"] = json.dumps({"fb:toast": {"message": words, "tone": "error"}})
