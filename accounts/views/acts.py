@@ -1,5 +1,6 @@
-"""From where and when a page's act is done, and where the browser goes after it."""
+"""By whom, from where and when a page's act is done, and where the browser goes after it."""
 
+from typing import cast
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -8,9 +9,18 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.domain.client_address import client_address
+from accounts.models import User
 from accounts.services.factor_changes import Act
 from accounts.services.notices import Enqueue
 from accounts.services.sessions import stamp_of
+
+
+def own_user(request: HttpRequest) -> User:
+    """Return who is logged in, also while he looks at somebody else's pages.
+
+    Callers have made sure that somebody is.
+    """
+    return cast("User", request.user)
 
 
 def act_of(request: HttpRequest, enqueue: Enqueue) -> Act:

@@ -1,7 +1,7 @@
 """Pages of a user's API apps, and of the apps that act for him."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib import messages
@@ -19,9 +19,10 @@ from accounts.domain.step_up import Strength
 from accounts.exceptions import InvalidInput, Refused
 from accounts.forms import style_fields
 from accounts.forms_api_apps import AddressesForm, ApiAppForm
-from accounts.models import ApiApp, ApiSession, User
+from accounts.models import ApiApp, ApiSession
 from accounts.selectors_api_apps import api_apps_of, sessions_acting_for, sessions_of_app
 from accounts.services import api_apps, api_sessions
+from accounts.views.acts import own_user
 from accounts.views.step_up import requires_factor
 
 Made = TypeVar("Made")
@@ -32,7 +33,7 @@ _fresh = requires_factor(Strength.FRESH_FACTOR, enrolled=True)
 @require_GET
 def app_list(request: HttpRequest) -> HttpResponse:
     """Show the user's apps, and which apps act for him now."""
-    user, now = _user(request), timezone.now()
+    user, now = own_user(request), timezone.now()
     return render(
         request,
         "accounts/api_apps.html",
@@ -54,7 +55,7 @@ def app_create(request: HttpRequest) -> HttpResponse:
         made = _tried(
             form,
             lambda: api_apps.create_app(
-                _user(request),
+                own_user(request),
                 form.settings(),
                 client_address=client_address(request.META),
                 now=timezone.now(),
@@ -137,7 +138,7 @@ def app_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     app = _my_app(request, pk)
     if api_apps.revoke_app(
         app,
-        actor=_user(request),
+        actor=own_user(request),
         client_address=client_address(request.META),
         now=timezone.now(),
     ):
@@ -149,7 +150,7 @@ def app_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def session_end(request: HttpRequest, pk: int) -> HttpResponse:
     """End a session of one of the user's apps, or of an app that acts for him."""
-    user = _user(request)
+    user = own_user(request)
     session = get_object_or_404(ApiSession.objects.touching(user).select_related("app"), pk=pk)
     if api_sessions.end_session(
         session, actor=user, client_address=client_address(request.META), now=timezone.now()
@@ -160,12 +161,8 @@ def session_end(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("accounts:api-app-list")
 
 
-def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)
-
-
 def _my_app(request: HttpRequest, pk: int) -> ApiApp:
-    apps = ApiApp.objects.for_user(_user(request)).filter(revoked_at=None)
+    apps = ApiApp.objects.for_user(own_user(request)).filter(revoked_at=None)
     return get_object_or_404(apps.select_related("user"), pk=pk)
 
 

@@ -1,7 +1,6 @@
 """The authenticator app: a QR code, a right code, and it is enrolled."""
 
 from datetime import datetime, timedelta
-from typing import cast
 
 import segno
 from django.contrib import messages
@@ -20,7 +19,7 @@ from accounts.services.authenticators import add_authenticator, remove_authentic
 from accounts.services.notices import Enqueue
 from accounts.services.sealed import seal, unseal
 from accounts.services.sessions import stamp_factor
-from accounts.views.acts import act_of
+from accounts.views.acts import act_of, own_user
 from accounts.views.step_up import requires_factor
 
 _OFFER = "authenticator_offer"
@@ -33,7 +32,7 @@ _OFFER_LASTS = timedelta(minutes=15)
 @require_http_methods(["GET", "POST"])
 def authenticator_add(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Show a seed until a code of it has come back; afterwards it is never shown again."""
-    user, act = cast("User", request.user), act_of(request, enqueue)
+    user, act = own_user(request), act_of(request, enqueue)
     seed = _offered_seed(request, user, now=act.now)
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -64,7 +63,7 @@ def authenticator_add(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponse
 @require_http_methods(["GET", "POST"])
 def authenticator_remove(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Ask once more, then remove the app."""
-    user = cast("User", request.user)
+    user = own_user(request)
     if authenticator_of(user) is None:
         return redirect("accounts:security")
     if request.method == "POST":

@@ -1,7 +1,7 @@
 """The step-up: show the second factor again, then go on to what asked for it."""
 
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
@@ -23,7 +23,7 @@ from accounts.services.log_in import has_password
 from accounts.services.notices import Enqueue
 from accounts.services.second_factor import record_step_up, verify_code
 from accounts.services.sessions import stamp_factor, stamp_password
-from accounts.views.acts import act_of, safe_next
+from accounts.views.acts import act_of, own_user, safe_next
 from accounts.views.code_page import code_form, is_judged_right, render_code_page
 from accounts.views.limits import CONFIRM_RATES, limited
 from accounts.views.passkeys import answers_json, sent_json
@@ -36,7 +36,7 @@ from accounts.views.passkeys import answers_json, sent_json
 @limited("confirm", CONFIRM_RATES)
 def confirm(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Ask for the second factor, or for the password where there is none."""
-    user, act = cast("User", request.user), act_of(request, enqueue)
+    user, act = own_user(request), act_of(request, enqueue)
     has_factor = has_second_factor(user)
     form = code_form(request, user) if has_factor else PasswordForm(request.POST or None)
     judge = partial(_judge_code if has_factor else _judge_password, request, user, act=act)
@@ -59,14 +59,14 @@ def confirm(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
 @answers_json
 def confirm_passkey_begin(request: HttpRequest) -> dict[str, Any]:
     """Return what a passkey has to sign."""
-    return passkeys.begin_using(request, cast("User", request.user), now=timezone.now())
+    return passkeys.begin_using(request, own_user(request), now=timezone.now())
 
 
 @login_required
 @answers_json
 def confirm_passkey_complete(request: HttpRequest, *, enqueue: Enqueue) -> dict[str, Any]:
     """Take a passkey's signature as the second factor shown now."""
-    user, act, sent = cast("User", request.user), act_of(request, enqueue), sent_json(request)
+    user, act, sent = own_user(request), act_of(request, enqueue), sent_json(request)
     passkeys.verify_passkey(request, user, sent["answer"], act=act)
     stamp_factor(request, now=act.now)
     return {"next": _confirmed(request, user, act=act)}

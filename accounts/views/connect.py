@@ -1,7 +1,7 @@
 """The page on which a user lets an app in (kite-api.md 1.2). It lies at the host root."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from accounts.models import ApiApp, User
 from accounts.services import connect
 from accounts.services.connect import LogInRequest
 from accounts.services.sessions import stamp_of
+from accounts.views.acts import own_user
 from accounts.views.step_up import page_to_confirm
 
 AccountsOf = Callable[[User], Iterable[Any]]
@@ -50,7 +51,7 @@ def log_in(request: HttpRequest, *, accounts_of: AccountsOf) -> HttpResponseBase
         first = _page_before(request)
         if first is not None:
             return first
-        connect.require_safe_return(app, _user(request))
+        connect.require_safe_return(app, own_user(request))
         if request.method == "POST":
             return _decided(request, asked)
     except (NotFound, InvalidInput, Refused) as error:
@@ -59,7 +60,7 @@ def log_in(request: HttpRequest, *, accounts_of: AccountsOf) -> HttpResponseBase
 
 
 def _decided(request: HttpRequest, asked: LogInRequest) -> HttpResponseBase:
-    user, address, now = _user(request), client_address(request.META), timezone.now()
+    user, address, now = own_user(request), client_address(request.META), timezone.now()
     if request.POST.get("decision") != "allow":
         return _to_app(connect.decline(user, asked, client_address=address, now=now))
     stamp = stamp_of(request)
@@ -83,7 +84,7 @@ def _page_before(request: HttpRequest) -> HttpResponseBase | None:
         return redirect_to_login(here, reverse(settings.LOGIN_URL))
     page = page_to_confirm(request, strength=Strength.SESSION_FACTOR, enrolled=True)
     stamp = stamp_of(request)
-    every_session = _user(request).second_factor_rule == SecondFactorRule.EVERY_SESSION
+    every_session = own_user(request).second_factor_rule == SecondFactorRule.EVERY_SESSION
     if page is None and every_session and (stamp is None or stamp.factor_at is None):
         page = "accounts:confirm"
     return None if page is None else redirect(f"{reverse(page)}?{urlencode({'next': here})}")
@@ -97,7 +98,7 @@ def _consent_page(request: HttpRequest, app: ApiApp, accounts_of: AccountsOf) ->
         {
             "app": app,
             "products": [PRODUCT_WORDS[ApiProduct(each)] for each in app.products],
-            "accounts": list(accounts_of(_user(request))),
+            "accounts": list(accounts_of(own_user(request))),
             "origin": origin_of(app.redirect_url),
             "ends_at": next_day_roll(now),
             "now": now,
@@ -116,7 +117,3 @@ def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def _to_app(address: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(address)
-
-
-def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)

@@ -1,7 +1,5 @@
 """Trusted devices and addresses."""
 
-from typing import cast
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest
@@ -15,12 +13,12 @@ from accounts.domain.roles import SecondFactorRule
 from accounts.exceptions import InvalidInput, NotFound
 from accounts.forms import style_fields
 from accounts.forms_devices import AddressForm, NameForm
-from accounts.models import User
 from accounts.selectors import has_second_factor
 from accounts.services import addresses as address_services
 from accounts.services import devices as device_services
 from accounts.services.places import place_network
 from accounts.services.sessions import stamp_of
+from accounts.views.acts import own_user
 from accounts.views.step_up import requires_factor
 
 
@@ -28,7 +26,7 @@ from accounts.views.step_up import requires_factor
 @login_required
 def devices(request: HttpRequest) -> HttpResponseBase:
     """Show the devices that spare the user the second factor."""
-    user, stamp = _user(request), stamp_of(request)
+    user, stamp = own_user(request), stamp_of(request)
     context = {
         "devices": device_services.live_devices(user, now=timezone.now()),
         "this_device": None if stamp is None else stamp.device_id,
@@ -45,7 +43,7 @@ def rename_device(request: HttpRequest, device_id: int) -> HttpResponseBase:
     name = _typed_name(request)
     try:
         device_services.rename_device(
-            request, _user(request), device_id, name=name, now=timezone.now()
+            request, own_user(request), device_id, name=name, now=timezone.now()
         )
     except NotFound as error:
         raise Http404 from error
@@ -57,7 +55,7 @@ def rename_device(request: HttpRequest, device_id: int) -> HttpResponseBase:
 def revoke_device(request: HttpRequest, device_id: int) -> HttpResponseBase:
     """Trust a device no more."""
     try:
-        device_services.revoke_device(request, _user(request), device_id, now=timezone.now())
+        device_services.revoke_device(request, own_user(request), device_id, now=timezone.now())
     except NotFound as error:
         raise Http404 from error
     messages.success(request, "Removed. Its next log-in asks for your second factor.")
@@ -68,7 +66,7 @@ def revoke_device(request: HttpRequest, device_id: int) -> HttpResponseBase:
 @login_required
 def revoke_devices(request: HttpRequest) -> HttpResponseBase:
     """Trust no device any more."""
-    count = device_services.revoke_devices(request, _user(request), now=timezone.now())
+    count = device_services.revoke_devices(request, own_user(request), now=timezone.now())
     messages.success(request, f"Removed: {count}. Every log-in asks for your second factor now.")
     return redirect("accounts:devices")
 
@@ -78,7 +76,7 @@ def revoke_devices(request: HttpRequest) -> HttpResponseBase:
 def addresses(request: HttpRequest) -> HttpResponseBase:
     """Show the addresses that the user trusts."""
     context = {
-        "addresses": address_services.live_addresses(_user(request), now=timezone.now()),
+        "addresses": address_services.live_addresses(own_user(request), now=timezone.now()),
         "here": place_network(request),
     }
     return render(request, "accounts/addresses.html", context)
@@ -94,7 +92,7 @@ def add_address(request: HttpRequest) -> HttpResponseBase:
         try:
             address_services.add_address(
                 request,
-                _user(request),
+                own_user(request),
                 typed=values["address"],
                 name=values["name"],
                 now=timezone.now(),
@@ -117,7 +115,7 @@ def rename_address(request: HttpRequest, address_id: int) -> HttpResponseBase:
     name = _typed_name(request)
     try:
         address_services.rename_address(
-            request, _user(request), address_id, name=name, now=timezone.now()
+            request, own_user(request), address_id, name=name, now=timezone.now()
         )
     except NotFound as error:
         raise Http404 from error
@@ -130,7 +128,7 @@ def revoke_address(request: HttpRequest, address_id: int) -> HttpResponseBase:
     """Trust an address no more, nor the devices there."""
     try:
         count = address_services.revoke_address(
-            request, _user(request), address_id, now=timezone.now()
+            request, own_user(request), address_id, now=timezone.now()
         )
     except NotFound as error:
         raise Http404 from error
@@ -142,7 +140,3 @@ def _typed_name(request: HttpRequest) -> str:
     """Return the name that was sent; the page's field lets no longer one through."""
     form = NameForm(request.POST)
     return form.cleaned_data["name"] if form.is_valid() else ""
-
-
-def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)

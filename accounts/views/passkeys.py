@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
@@ -16,13 +16,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.exceptions import CodeRefused, Refused
 from accounts.forms_security import PasskeyNameForm
-from accounts.models import User
 from accounts.selectors import authenticator_of, passkeys_of, recovery_codes_left
 from accounts.services import passkeys as service
 from accounts.services.notices import Enqueue
 from accounts.services.places import browser_of
 from accounts.services.sessions import stamp_factor
-from accounts.views.acts import act_of
+from accounts.views.acts import act_of, own_user
 from accounts.views.step_up import requires_factor
 
 P = ParamSpec("P")
@@ -61,7 +60,7 @@ def sent_json(request: HttpRequest) -> dict[str, Any]:
 @require_safe
 def passkeys(request: HttpRequest) -> HttpResponseBase:
     """List the user's passkeys and offer another."""
-    user = cast("User", request.user)
+    user = own_user(request)
     context = {
         "passkeys": passkeys_of(user),
         "passkey_site": service.passkey_site(request),
@@ -75,14 +74,14 @@ def passkeys(request: HttpRequest) -> HttpResponseBase:
 @answers_json
 def passkey_begin(request: HttpRequest) -> dict[str, Any]:
     """Return what the browser needs to make a passkey."""
-    return service.begin_adding(request, cast("User", request.user), now=timezone.now())
+    return service.begin_adding(request, own_user(request), now=timezone.now())
 
 
 @requires_factor()
 @answers_json
 def passkey_complete(request: HttpRequest, *, enqueue: Enqueue) -> dict[str, Any]:
     """Keep the new passkey; it was shown just now, so it counts as the second factor."""
-    user, act, sent = cast("User", request.user), act_of(request, enqueue), sent_json(request)
+    user, act, sent = own_user(request), act_of(request, enqueue), sent_json(request)
     name = str(sent.get("name") or "")
     service.add_passkey(request, user, sent["answer"], name=name, act=act)
     stamp_factor(request, now=act.now)
@@ -95,7 +94,7 @@ def passkey_complete(request: HttpRequest, *, enqueue: Enqueue) -> dict[str, Any
 @require_POST
 def passkey_rename(request: HttpRequest, passkey_id: int) -> HttpResponseBase:
     """Give a passkey another name."""
-    user, form = cast("User", request.user), PasskeyNameForm(request.POST)
+    user, form = own_user(request), PasskeyNameForm(request.POST)
     if not passkeys_of(user).filter(pk=passkey_id).exists():
         raise Http404
     if form.is_valid():
@@ -111,7 +110,7 @@ def passkey_rename(request: HttpRequest, passkey_id: int) -> HttpResponseBase:
 @require_http_methods(["GET", "POST"])
 def passkey_remove(request: HttpRequest, passkey_id: int, *, enqueue: Enqueue) -> HttpResponseBase:
     """Ask once more, then remove the passkey."""
-    user = cast("User", request.user)
+    user = own_user(request)
     passkey = passkeys_of(user).filter(pk=passkey_id).first()
     if passkey is None:
         raise Http404

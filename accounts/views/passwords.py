@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -24,7 +24,7 @@ from accounts.services.log_in import has_password
 from accounts.services.notices import Enqueue
 from accounts.services.passwords import set_password
 from accounts.services.sessions import stamp_of, write_stamp
-from accounts.views.acts import act_of
+from accounts.views.acts import act_of, own_user
 from accounts.views.limits import PASSWORD_RATES, RESET_RATES, limited, too_many
 from accounts.views.step_up import lead_to, page_to_confirm
 
@@ -80,7 +80,7 @@ def change_password(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBa
 
     Other sessions of the user end, this one goes on under a new key.
     """
-    user = User.objects.get(pk=cast("User", request.user).pk)
+    user = User.objects.get(pk=own_user(request).pk)
     if has_second_factor(user):
         page = page_to_confirm(request, strength=Strength.FRESH_FACTOR)
         if page is not None:

@@ -1,7 +1,5 @@
 """What users say about themselves."""
 
-from typing import cast
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -13,13 +11,14 @@ from accounts.domain.client_address import client_address
 from accounts.forms import ProfileForm, style_fields
 from accounts.models import User
 from accounts.services import access
+from accounts.views.acts import own_user
 
 
 @login_required
 def profile(request: HttpRequest) -> HttpResponseBase:
     """Show and change the user's name and time zone."""
     # A row of its own: a refused form must not change the name in the page's frame.
-    user = User.objects.get(pk=cast("User", request.user).pk)
+    user = User.objects.get(pk=own_user(request).pk)
     form = ProfileForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic(durable=True):

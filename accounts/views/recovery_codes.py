@@ -1,7 +1,5 @@
 """Recovery codes: how many are left, and new ones, shown once."""
 
-from typing import cast
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -14,7 +12,7 @@ from accounts.models import User
 from accounts.selectors import has_second_factor, recovery_codes_left
 from accounts.services.notices import Enqueue
 from accounts.services.recovery_codes import make_recovery_codes
-from accounts.views.acts import act_of
+from accounts.views.acts import act_of, own_user
 from accounts.views.step_up import requires_factor
 
 
@@ -23,7 +21,7 @@ from accounts.views.step_up import requires_factor
 @require_http_methods(["GET", "POST"])
 def recovery_codes(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Say how many are left; make ten new ones and show them in the answer, and only there."""
-    user, act = cast("User", request.user), act_of(request, enqueue)
+    user, act = own_user(request), act_of(request, enqueue)
     if request.method == "POST":
         try:
             codes = make_recovery_codes(user, act=act)

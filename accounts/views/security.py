@@ -1,7 +1,5 @@
 """What protects the account, at a glance."""
 
-from typing import cast
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -9,20 +7,20 @@ from django.views.decorators.http import require_safe
 
 from accounts.domain.recovery import FEW
 from accounts.domain.roles import SecondFactorRule
-from accounts.models import User
 from accounts.selectors import (
     authenticator_of,
     passkeys_of,
     password_set_at,
     recovery_codes_left,
 )
+from accounts.views.acts import own_user
 
 
 @require_safe
 @login_required
 def security(request: HttpRequest) -> HttpResponseBase:
     """Show the second factors, the password and where else to look."""
-    user = cast("User", request.user)
+    user = own_user(request)
     authenticator, passkeys = authenticator_of(user), list(passkeys_of(user))
     left = recovery_codes_left(user)
     context = {

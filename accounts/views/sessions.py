@@ -1,6 +1,5 @@
 """Where the user is logged in, and the sign that somebody is still there."""
 
-from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,9 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.domain.client_address import client_address
 from accounts.exceptions import NotFound
-from accounts.models import User
 from accounts.services import audit
 from accounts.services import sessions as session_services
+from accounts.views.acts import own_user
 
 
 @require_safe
@@ -25,7 +24,7 @@ from accounts.services import sessions as session_services
 def sessions(request: HttpRequest) -> HttpResponseBase:
     """Show every browser in which the user is logged in."""
     current = _current(request)
-    rows = session_services.live_sessions(_user(request), now=timezone.now())
+    rows = session_services.live_sessions(own_user(request), now=timezone.now())
     context = {
         "sessions": sorted(rows, key=lambda row: row.public_id != current),
         "current": current,
@@ -37,7 +36,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
 @login_required
 def end_session(request: HttpRequest, session_id: UUID) -> HttpResponseBase:
     """Log one browser out."""
-    user, now = _user(request), timezone.now()
+    user, now = own_user(request), timezone.now()
     try:
         with transaction.atomic(durable=True):
             session_services.end_session(user, session_id)
@@ -61,7 +60,7 @@ def end_session(request: HttpRequest, session_id: UUID) -> HttpResponseBase:
 @login_required
 def end_others(request: HttpRequest) -> HttpResponseBase:
     """Log out every browser but this one."""
-    user, now = _user(request), timezone.now()
+    user, now = own_user(request), timezone.now()
     with transaction.atomic(durable=True):
         count = session_services.end_sessions(user, keep=_current(request))
         audit.record(
@@ -86,7 +85,3 @@ def present(request: HttpRequest) -> HttpResponseBase:
 def _current(request: HttpRequest) -> UUID | None:
     stamp = session_services.stamp_of(request)
     return None if stamp is None else UUID(stamp.public_id)
-
-
-def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)

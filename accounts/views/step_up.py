@@ -7,17 +7,17 @@ from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.domain.session_rules import SessionStamp
 from accounts.domain.step_up import Strength, is_fresh
-from accounts.models import User
+from accounts.page_parts import lead_browser
 from accounts.selectors import has_second_factor
 from accounts.services.sessions import stamp_of
+from accounts.views.acts import own_user
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -48,7 +48,7 @@ def page_to_confirm(
 ) -> str | None:
     """Return the name of the page that has to come first; None where nothing is missing."""
     stamp, now = stamp_of(request), timezone.now()
-    if has_second_factor(cast("User", request.user)):
+    if has_second_factor(own_user(request)):
         return None if _has_shown(stamp, strength, now=now) else "accounts:confirm"
     if enrolled:
         return "accounts:authenticator-add"
@@ -70,9 +70,7 @@ def lead_to(request: HttpRequest, page: str) -> HttpResponseBase:
     """Send the browser to a page that comes first, and back afterwards."""
     back = request.get_full_path() if request.method in {"GET", "HEAD"} else _page_before(request)
     address = f"{reverse(page)}?{urlencode({'next': back})}"
-    if "HX-Request" in request.headers:
-        return HttpResponse(status=204, headers={"HX-Redirect": address})
-    return redirect(address)
+    return lead_browser(request, address)
 
 
 def _page_before(request: HttpRequest) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import cast
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -20,6 +19,7 @@ from accounts.forms_viewers import OfferViewForm
 from accounts.models import Delegation, User
 from accounts.services import delegations
 from accounts.services.delegations import Enqueue
+from accounts.views.acts import own_user
 from accounts.views.limits import Rate, limited
 from accounts.views.step_up import requires_factor
 
@@ -41,7 +41,7 @@ def offer(request: HttpRequest, *, enqueue: Enqueue) -> HttpResponseBase:
     """Let somebody look once he accepts; the answer is the same whether he exists or not."""
     form = OfferViewForm(request.POST)
     if form.is_valid():
-        user, ends_on = _user(request), form.cleaned_data["ends_on"]
+        user, ends_on = own_user(request), form.cleaned_data["ends_on"]
         try:
             row = delegations.offer_view(
                 user,
@@ -108,7 +108,7 @@ def _act(
 ) -> HttpResponse:
     try:
         act(
-            _user(request),
+            own_user(request),
             delegation_id,
             client_address=client_address(request.META),
             enqueue=enqueue,
@@ -121,7 +121,7 @@ def _act(
 
 
 def _page(request: HttpRequest, form: OfferViewForm, *, status: int = 200) -> HttpResponse:
-    user, now = _user(request), timezone.now()
+    user, now = own_user(request), timezone.now()
     style_fields(form)
     held = Delegation.objects.open(now).filter(viewer=user).select_related("user").order_by("-pk")
     given = Delegation.objects.for_user(user).open(now).select_related("viewer").order_by("-pk")
@@ -132,7 +132,3 @@ def _page(request: HttpRequest, form: OfferViewForm, *, status: int = 200) -> Ht
 def _end_of(day: date, user: User) -> datetime:
     """Return the end of a day where the owner lives."""
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(user.time_zone))
-
-
-def _user(request: HttpRequest) -> User:
-    return cast("User", request.user)

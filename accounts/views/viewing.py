@@ -1,7 +1,5 @@
 """Starting and ending a look at somebody else's console."""
 
-from typing import cast
-
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -9,8 +7,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from accounts.exceptions import NotFound
-from accounts.models import User
 from accounts.services.viewing import look_as_viewer, stop_looking
+from accounts.views.acts import own_user
 
 
 @login_required
@@ -18,7 +16,7 @@ from accounts.services.viewing import look_as_viewer, stop_looking
 def start(request: HttpRequest, delegation_id: int) -> HttpResponse:
     """Show the pages of an owner who lets me look."""
     try:
-        look_as_viewer(request, cast("User", request.user), delegation_id, now=timezone.now())
+        look_as_viewer(request, own_user(request), delegation_id, now=timezone.now())
     except NotFound as error:
         raise Http404 from error
     return redirect("home")
@@ -28,5 +26,5 @@ def start(request: HttpRequest, delegation_id: int) -> HttpResponse:
 @require_POST
 def stop(request: HttpRequest) -> HttpResponse:
     """Show my own pages again."""
-    stop_looking(request, cast("User", request.user), now=timezone.now())
+    stop_looking(request, own_user(request), now=timezone.now())
     return redirect("home")
