@@ -1,5 +1,6 @@
 """How often a page that takes passwords, codes or addresses may be sent."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -8,8 +9,11 @@ from typing import Concatenate, ParamSpec
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
+from redis.exceptions import RedisError
 
 from accounts.services.places import place_network
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
@@ -71,13 +75,22 @@ def in_words(seconds: int) -> str:
 def _seconds_to_wait(request: HttpRequest, group: str, rates: tuple[Rate, ...]) -> int:
     if request.method != "POST":
         return 0
-    # Every rate counts the post, also when another one is used up already.
-    usages = [
-        get_usage(
-            request, group=f"accounts.{group}", key=_key_of(rate), rate=rate.rate, increment=True
-        )
-        for rate in rates
-    ]
+    try:
+        # Every rate counts the post, also when another one is used up already.
+        usages = [
+            get_usage(
+                request,
+                group=f"accounts.{group}",
+                key=_key_of(rate),
+                rate=rate.rate,
+                increment=True,
+            )
+            for rate in rates
+        ]
+    except RedisError:
+        # Guesses of passwords and codes are counted in PostgreSQL: nobody is locked out with Redis.
+        logger.warning("rates not counted, no Redis group=%s", group)
+        return 0
     return max(
         (max(1, usage["time_left"]) for usage in usages if usage and usage["should_limit"]),
         default=0,

@@ -231,6 +231,17 @@ def test_posts_from_one_address_are_limited(client):
     assert log_in(client, "a@example.com", REMOTE_ADDR="203.0.113.9").status_code == 200
 
 
+def test_without_redis_people_log_in_and_wrong_passwords_wait_all_the_same(
+    client, alice, settings, caplog
+):
+    nobody = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {"default": nobody}
+    assert log_in(client, alice.email, WRONG).status_code == 200
+    assert log_in(Client(), alice.email, WRONG).status_code == 429
+    assert log_in(client, "bob@example.com", WRONG, REMOTE_ADDR="203.0.113.9").status_code == 200
+    assert "rates not counted, no Redis group=log_in" in caplog.text
+
+
 def test_log_out_takes_a_post(client, alice):
     client.force_login(alice)
     assert client.get(reverse("accounts:log-out")).status_code == 405
