@@ -13,9 +13,11 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.domain.roles import SecondFactorRule
 from accounts.domain.sealing import NotOpened
 from accounts.models import User
 from accounts.selectors import has_second_factor
+from accounts.services.api_sessions import end_all
 from accounts.services.devices import raise_second_factor_rule
 from accounts.services.sealed import seal, unseal
 from market.domain.credentials import Credentials, Finding, KeyReport
@@ -197,10 +199,20 @@ def _connect(wish: Wish, report: KeyReport, act: Act) -> VenueAccount:
     for paper in wish.papers:
         keep_paper(account, paper, by=act.actor, now=act.now)
     if rules_of(wish.profile).factor_every_session:
+        _end_programs(act)
         raise_second_factor_rule(act.owner, keep=act.session, now=act.now)
     detail = {"profile": wish.profile, "finding": report.finding.value}
     act.note("venue_account_connected", account, detail)
     return account
+
+
+def _end_programs(act: Act) -> None:
+    """End what was let in when a trusted device or an earlier second factor was still enough.
+
+    Before anything is recorded: a renewal holds its session while it waits for the audit log.
+    """
+    if act.owner.second_factor_rule != SecondFactorRule.EVERY_SESSION:
+        end_all(act.owner, reason="a live account was connected", now=act.now)
 
 
 @sensitive_variables("text")

@@ -1,13 +1,17 @@
 """Keys go in checked and sealed; what is refused or cannot be checked leaves nothing behind."""
 
 import logging
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from django.db import connection, transaction
 
 from accounts.domain.roles import SecondFactorRule
+from accounts.exceptions import TokenRefused
 from accounts.models import AuditEvent
+from accounts.services.api_sessions import authenticate, exchange
+from accounts.tests.api_apps import agree, make_app
 from accounts.tests.factors import enrol
 from market.domain.credentials import Credentials, Finding
 from market.exceptions import VenueUnavailable
@@ -184,6 +188,25 @@ def test_a_live_account_raises_the_rule_of_its_user(real_db, alice, bob, now):
         "BROKER_CONFIRMATION",
     ]
     assert kinds() == ["second_factor_rule_raise", "venue_account_connected"]
+
+
+def test_a_live_account_ends_the_programs_that_were_let_in_before(real_db, alice, bob, now):
+    enrol(alice)
+    made = make_app(alice, now=now)
+    mine = exchange(made.signed(agree(made, alice, now=now)), now=now)
+    his = exchange(made.signed(agree(made, bob, now=now)), now=now)
+    unused = agree(made, alice, now=now)
+    wanted = wish(KITE, key=KITE_KEYS, profile="IN_MANUAL", papers=[ADDRESS])
+    connect_account(wanted, act=act(alice, now))
+    key = made.app.api_key
+    with pytest.raises(TokenRefused):
+        authenticate(key, mine.access_token, client_address=None, now=now)
+    with pytest.raises(TokenRefused):
+        exchange(made.signed(unused), now=now)
+    assert authenticate(key, his.access_token, client_address=None, now=now).user == bob
+    again = exchange(made.signed(agree(made, alice, now=now)), now=now)
+    connect_account(replace(wanted, name="Second"), act=act(alice, now))
+    assert authenticate(key, again.access_token, client_address=None, now=now).user == alice
 
 
 def test_a_testnet_takes_no_live_profile_and_a_name_is_used_once(real_db, alice, venue, now):
