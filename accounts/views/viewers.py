@@ -130,5 +130,6 @@ def _page(request: HttpRequest, form: OfferViewForm, *, status: int = 200) -> Ht
 
 
 def _end_of(day: date, user: User) -> datetime:
-    """Return the end of a day where the owner lives."""
-    return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(user.time_zone))
+    """Return the end of a day where the owner lives; of the last day there is, its beginning."""
+    following = min(day, date.max - timedelta(days=1)) + timedelta(days=1)
+    return datetime.combine(following, time(), tzinfo=ZoneInfo(user.time_zone))

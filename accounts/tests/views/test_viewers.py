@@ -44,6 +44,14 @@ def test_the_answer_is_the_same_for_known_and_unknown_people(alice, bob):
     assert bob.public_id not in rows
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_day_at_either_end_of_time_is_refused(alice, bob, day):
+    response = client_of(alice).post(OFFER, {"invited": bob.email, "ends_on": day})
+    assert response.status_code == 400
+    assert "Choose a day within the next 366 days." in response.text
+    assert Delegation.objects.count() == 0
+
+
 def test_offering_needs_a_fresh_confirmation(client, alice, bob):
     stamp_client(client, alice, password_at=timezone.now() - timedelta(minutes=6))
     response = client.post(OFFER, {"invited": bob.email})
