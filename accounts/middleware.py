@@ -56,7 +56,10 @@ def to_log_in(request: HttpRequest) -> HttpResponseBase:
 def _page_open(request: HttpRequest) -> str:
     if not is_part(request):
         return request.get_full_path() if request.method in {"GET", "HEAD"} else "/console/"
-    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return "/console/"
     return f"{page.path}?{page.query}" if page.query else page.path or "/console/"
 
 

@@ -198,6 +198,11 @@ class TestWords:
         )
         assert response["HX-Redirect"] == "/console/account/log-in?next=/console/"
 
+    def test_a_page_that_cannot_be_read_is_the_home_page(self, client):
+        headers = {"HX-Request": "true", "HX-Current-URL": "http://["}
+        response = client.get("/console/panels/", headers=headers)
+        assert response["HX-Redirect"] == "/console/account/log-in?next=/console/"
+
     def test_a_session_ended_by_hand_says_nothing_of_time(self, alice):
         client = client_of(alice)
         end_sessions(alice)
