@@ -25,11 +25,15 @@ _NOT_PLACES = ("Etc/", "SystemV/", "posix/", "right/")
 
 
 def style_fields(form: forms.BaseForm) -> None:
-    """Give every field of the form the look of the console and tie errors to fields."""
+    """Give every field of the form the look of the console, and tie errors to fields."""
+    refused = [name for name in form.fields if form.is_bound and name in form.errors]
     for name, field in form.fields.items():
         is_select = isinstance(field.widget, forms.Select)
         field.widget.attrs["class"] = "select w-full" if is_select else "input w-full"
-        if form.is_bound and name in form.errors:
+        if refused:
+            # The cursor goes to the first field that has to be mended.
+            field.widget.attrs["autofocus"] = name == refused[0]
+        if name in refused:
             field.widget.attrs["class"] += " select-error" if is_select else " input-error"
             field.widget.attrs["aria-invalid"] = "true"
             field.widget.attrs["aria-describedby"] = f"id_{name}_error"
@@ -97,6 +101,7 @@ class NewPasswordForm(_SetPasswordForm):
             field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
         self.fields["new_password1"].help_text = _LENGTH_HELP
         self.fields["new_password2"].label = "New password again"
+        self.fields["new_password2"].help_text = ""
 
 
 class ChangePasswordForm(NewPasswordForm):

@@ -9,11 +9,11 @@ class OfferViewForm(forms.Form):
     invited = forms.CharField(
         label="User id or e-mail",
         max_length=254,
-        help_text="A user id like FB0007 is safer: ask them for it. It stands in their menu.",
+        help_text="A user id (FB and digits) is safer: ask them for it. They find it in their menu.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     ends_on = forms.DateField(
-        label="Last day (may stay empty)",
+        label="Last day (optional)",
         required=False,
         help_text="After this day they see nothing any more.",
         widget=forms.DateInput(attrs={"type": "date"}),

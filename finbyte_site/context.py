@@ -39,6 +39,36 @@ _PLACES = (
 )
 
 
+# The pages about oneself, in tabs: title, icon, address.
+_SETTINGS = (
+    ("Profile", "user", "accounts:profile"),
+    ("Security", "lock", "accounts:security"),
+    ("API apps", "grid", "accounts:api-app-list"),
+    ("Venue accounts", "funds", "portfolio:venue-account-list"),
+    ("Viewers", "eye", "accounts:viewer-list"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsTab:
+    """One of the tabs over the pages about oneself."""
+
+    title: str
+    icon: str
+    address: str
+    is_current: bool
+
+
+def settings_tabs(path: str) -> list[SettingsTab]:
+    """Return the tabs; account pages without one of their own stand under Security."""
+    security = reverse("accounts:security")
+    places = [(title, icon, reverse(name)) for title, icon, name in _SETTINGS]
+    is_account = path.startswith(security.removesuffix("security"))
+    above = security if is_account else None
+    current = next((place for *_, place in places if path.startswith(place)), above)
+    return [SettingsTab(title, icon, place, place == current) for title, icon, place in places]
+
+
 def navigation(path: str) -> list[NavigationEntry]:
     """Return the main places; the one that `path` lies under is current."""
     entries = []
@@ -46,6 +76,11 @@ def navigation(path: str) -> list[NavigationEntry]:
         address = reverse(name)
         is_current = path == address if name == "home" else path.startswith(address)
         entries.append(NavigationEntry(key, title, phone_title, address, is_current, on_phone))
+    tabs = settings_tabs(path)
+    is_current = any(each.is_current for each in tabs)
+    entries.append(
+        NavigationEntry("gear", "Settings", "Settings", tabs[0].address, is_current, on_phone=False)
+    )
     return entries
 
 
@@ -57,6 +92,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "zone": DEFAULT_ZONE,
         "is_insecure": settings.INSECURE_LAN,
         "navigation": SimpleLazyObject(lambda: navigation(request.path)),
+        "settings_tabs": SimpleLazyObject(lambda: settings_tabs(request.path)),
     }
     user = getattr(request, "user", None)
     if isinstance(user, User) or (user is not None and user.is_authenticated):

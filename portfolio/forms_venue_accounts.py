@@ -52,7 +52,7 @@ class PaperForm(forms.Form):
         help_text="The address, the registration number, or where the confirmation can be found.",
     )
     dated_on = forms.DateField(
-        label="Of which date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        label="Date of the paper", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
 
     def __init__(self, *args: Any, profile: str, **kwargs: Any) -> None:
@@ -102,7 +102,7 @@ class ConnectForm(KeyForm):
         for kind in _PAPERS:
             self.fields[kind.lower()] = _paper_field(kind)
             self.fields[f"{kind.lower()}_date"] = forms.DateField(
-                label="Of which date",
+                label="Its date",
                 required=False,
                 widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
             )
@@ -138,7 +138,8 @@ _ADDRESS = forms.GenericIPAddressField(
 
 def _paper_field(kind: EvidenceKind) -> forms.Field:
     askers = [rules.name for rules in RULES.values() if kind in rules.evidence]
-    words = f"Needed for: {'; '.join(askers)}."
+    is_everywhere = len(askers) == sum(bool(rules.evidence) for rules in RULES.values())
+    words = "Always needed." if is_everywhere else f"Needed under: {'; '.join(askers)}."
     if kind is EvidenceKind.STATIC_ADDRESS:
         return forms.GenericIPAddressField(
             label=_titled(kind),

@@ -2,7 +2,7 @@
 import { agoText } from "./format.js";
 import { refresh, socketState } from "./socket.js";
 
-const GO = { h: "home", m: "markets", o: "orders", p: "positions", f: "funds", b: "bots" };
+const GO = { h: "home", m: "markets", o: "orders", p: "positions", f: "funds", b: "bots", s: "gear" };
 const GO_WAIT_MS = 1200;
 const TOAST_MS = 8000;
 
@@ -155,6 +155,9 @@ function start() {
     toast("That did not reach the server. Nothing was changed; try again.", "error");
   });
   for (const line of document.querySelectorAll("#toasts .toast-line")) setTimeout(() => line.remove(), TOAST_MS);
+  // On a phone the current tab may lie outside its row.
+  const tab = document.querySelector(".tabs-line [aria-current]");
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24;
   if (document.body.dataset.live === undefined) return;
   document.body.addEventListener("fb:socket", showConnection);
   document.body.addEventListener("fb:quotes", showConnection);
