@@ -1,25 +1,67 @@
 """Every page in a real browser at 1440 and 390 pixels: no error, no violation, no overflow."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 import redis
 from django.utils import timezone
-from playwright.sync_api import Browser, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
-from accounts.models import User
+from accounts.models import ApiApp, User
+from accounts.tests.factors import enrol
 from bots.models import Bot
 from bots.services.bots import keep_suggestion
-from finbyte_site.tests.browser.window import MARKS, SPILLS, TOO_WIDE, Watch, log_in
+from finbyte_site.tests.browser.window import MARKS, SPILLS, TOO_WIDE, Watch, enter, log_in
 from finbyte_site.tests.console import Stage, put_price
+from finbyte_site.tests.tenants.world import Things, things_of
 from market.domain.enums import Side
 from market.streams import put_ticks
 from portfolio.tests.factories import make_instrument, trade_now
 
 pytestmark = MARKS
+
+PUBLIC_PAGES = (
+    "/console/account/log-in",
+    "/console/account/sign-up",
+    "/console/account/password-reset",
+)
+MARKET_PAGES = (
+    "/console/",
+    "/console/markets/",
+    "/console/markets/NSE/ONGC/",
+    "/console/orders/",
+    "/console/orders/?tab=history",
+    "/console/positions/",
+    "/console/positions/trades/",
+    "/console/funds/",
+    "/console/bots/",
+    "/console/bots/new/",
+    "/console/bots/new/spot_grid/?instrument=NSE:ONGC",
+)
+SETTINGS_PAGES = (
+    "/console/account/profile",
+    "/console/account/password-change",
+    "/console/account/security",
+    "/console/account/authenticator/add",
+    "/console/account/recovery-codes",
+    "/console/account/passkeys",
+    "/console/account/sessions",
+    "/console/account/devices",
+    "/console/account/addresses",
+    "/console/account/addresses/add",
+    "/console/account/confirm",
+    "/console/account/api-apps",
+    "/console/account/api-apps/new",
+    "/console/account/viewers",
+    "/console/venue-accounts/",
+    "/console/venue-accounts/connect/BINANCE_TESTNET/",
+    "/console/venue-accounts/connect/KITE/",
+)
 
 
 def furnish(user: User, client: redis.Redis) -> tuple[Stage, Bot]:
@@ -45,6 +87,7 @@ def test_every_page(
     browser: Browser,
     address: str,
     alice: User,
+    bob: User,
     redis_client: redis.Redis,
     width: int,
     height: int,
@@ -57,32 +100,59 @@ def test_every_page(
     )
     page = context.new_page()
     watch = Watch(page)
+    _look_at(page, watch, address, PUBLIC_PAGES)
     log_in(page, address, alice)
     order = alice.orders.first()
     assert order is not None
-    for path in (
-        "/console/",
-        "/console/markets/",
-        "/console/markets/NSE/ONGC/",
-        "/console/orders/",
-        "/console/orders/?tab=history",
+    paths = [
+        *MARKET_PAGES,
         f"/console/orders/{order.pk}/",
-        "/console/positions/",
-        "/console/positions/trades/",
-        "/console/funds/",
-        "/console/bots/",
-        "/console/bots/new/",
-        "/console/bots/new/spot_grid/?instrument=NSE:ONGC",
         f"/console/bots/{bot.pk}/",
-        "/console/account/profile",
-    ):
+    ]
+    for path in paths:
+        _look_at(page, watch, address, [path], until="networkidle")
+    _look_at(page, watch, address, SETTINGS_PAGES)
+    things = things_of(bob, redis_client, friend=alice)
+    app = ApiApp.objects.get(pk=things.ids["app"])
+    enrol(bob)
+    enter(context, address, bob, factor_at=timezone.now())
+    _look_at(page, watch, address, [*SETTINGS_PAGES, *_pages_of(things, app)])
+    page.goto(f"{address}/console/account/viewers")
+    page.get_by_role("button", name="Look", exact=True).click()
+    expect(page.get_by_text("You can look, not act.")).to_be_visible()
+    _look_at(page, watch, address, ["/console/", "/console/orders/", "/console/venue-accounts/"])
+    context.close()
+
+
+def _pages_of(things: Things, app: ApiApp) -> list[str]:
+    ids = things.ids
+    return [
+        f"/console/account/passkeys/{ids['passkey_id']}/remove",
+        "/console/account/authenticator/remove",
+        f"/console/account/api-apps/{app.pk}",
+        f"/console/account/api-apps/{app.pk}/edit",
+        f"/console/venue-accounts/{ids['account_id']}/",
+        f"/console/venue-accounts/{ids['account_id']}/key/",
+        f"/connect/login?v=3&api_key={app.api_key}",
+    ]
+
+
+def _look_at(
+    page: Page,
+    watch: Watch,
+    address: str,
+    paths: Iterable[str],
+    *,
+    until: Literal["load", "networkidle"] = "load",
+) -> None:
+    """Open the pages one by one; `until`: pages that draw later have to be waited for."""
+    for path in paths:
         page.goto(f"{address}{path}")
         expect(page.locator("main h1").first).to_be_visible()
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state(until)
         assert not page.evaluate(TOO_WIDE), f"{path} is too wide: {page.evaluate(TOO_WIDE)}"
         assert not page.evaluate(SPILLS), f"{path} spills: {page.evaluate(SPILLS)}"
         assert not watch.complaints, f"{path}: {watch.complaints}"
-    context.close()
 
 
 def test_prices_move_and_orders_fill_without_reload(

@@ -2,13 +2,16 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import ConsoleMessage, Page
+from django.test import Client
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from accounts.models import User
 from conftest import PASSWORD
+from finbyte_site.tests.console import stamp_client
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ASSETS = Path(settings.BASE_DIR) / "static" / "dist" / "app.js"
@@ -54,3 +57,11 @@ def log_in(page: Page, address: str, user: User) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{address}/console/")
+
+
+def enter(context: BrowserContext, address: str, user: User, **stamp: Any) -> None:
+    """Log the user in without the log-in pages, with the stamp that they would write."""
+    client = Client()
+    stamp_client(client, user, **stamp)
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": address}])
