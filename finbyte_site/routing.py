@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
@@ -63,7 +62,10 @@ def is_same_origin(scope: Scope) -> bool:
         return False
     host: str = headers.get(b"host", b"").decode("latin-1")
     public: str = settings.PUBLIC_URL
-    return bool(urlsplit(origin).netloc == host or origin == public.rstrip("/"))
+    return origin in {public.rstrip("/"), f"https://{host}"} or (
+        # On https a page over plain http may be anybody's who stands in between.
+        not settings.SESSION_COOKIE_SECURE and origin == f"http://{host}"
+    )
 
 
 # Django's types know views only; channels routes ASGI applications with the same functions.

@@ -22,6 +22,9 @@ def scope(origin: str | None, host: str = "127.0.0.1:8000") -> dict[str, Any]:
         ("http://127.0.0.1:8001", False),
         ("http://localhost:8000", False),
         ("https://evil.example", False),
+        ("http://127.0.0.1:8000/", False),
+        ("ftp://127.0.0.1:8000", False),
+        ("http://[", False),
         ("null", False),
         ("", False),
         (None, False),
@@ -29,6 +32,13 @@ def scope(origin: str | None, host: str = "127.0.0.1:8000") -> dict[str, Any]:
 )
 def test_only_pages_of_this_host_and_port(origin: str | None, *, expected: bool) -> None:
     assert is_same_origin(scope(origin)) is expected
+
+
+def test_on_https_no_page_over_plain_http(settings: Any) -> None:
+    settings.SESSION_COOKIE_SECURE, settings.PUBLIC_URL = True, "https://fin.example"
+    assert is_same_origin(scope("https://fin.example", "fin.example"))
+    assert not is_same_origin(scope("http://fin.example", "fin.example"))
+    assert not is_same_origin(scope("http://fin.example", "127.0.0.1:8000"))
 
 
 @pytest.mark.parametrize("path", ["/ws/console", "/ws/other", "/"])
