@@ -4,6 +4,7 @@ Locks, always in this order: app, user, request token, session. Whoever ends all
 or an app waits for an exchange in flight, or the exchange finds its token void.
 """
 
+import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.domain.roles import SecondFactorRule
+from accounts.domain.sealing import NotOpened
 from accounts.domain.session_rules import next_day_roll
 from accounts.domain.tokens import checksum, is_same, new_token, token_digest
 from accounts.exceptions import ChecksumRefused, TokenRefused
@@ -20,6 +22,8 @@ from accounts.services import audit
 from accounts.services.sealed import unseal
 from accounts.services.users import lock_user
 
+logger = logging.getLogger(__name__)
+
 SECRET = "api_secret"  # noqa: S105 - names what is sealed
 RENEWABLE = timedelta(days=30)
 TOUCH_EVERY = timedelta(minutes=1)
@@ -27,6 +31,7 @@ TOUCH_EVERY = timedelta(minutes=1)
 RETRY = timedelta(seconds=30)
 _REFRESH_TOKEN = re.compile(r"([1-9][0-9]{0,17})\.[A-Za-z0-9_-]{43}")
 _MISFIT = "api_key, token and checksum do not fit together. Nothing was used up."
+_LOST = "The secret of this app cannot be checked any more. Make a new one on the app's page."
 _TOKEN_OVER = "This token is used, expired or withdrawn. Log in again."  # noqa: S105
 _SESSION_OVER = "Token is invalid or has expired. Log in again."
 
@@ -219,7 +224,11 @@ def _app_that_signed(request: SignedRequest) -> ApiApp:
     )
     if app is None:
         raise ChecksumRefused(_MISFIT)
-    secret = unseal(app.sealed_secret, what=SECRET, user_id=app.user_id)
+    try:
+        secret = unseal(app.sealed_secret, what=SECRET, user_id=app.user_id)
+    except NotOpened as error:
+        logger.warning("api secret does not open app=%s", app.pk)
+        raise ChecksumRefused(_LOST) from error
     if not is_same(checksum(request.api_key, request.token, secret), request.checksum):
         raise ChecksumRefused(_MISFIT)
     return app

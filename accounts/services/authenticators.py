@@ -1,11 +1,13 @@
 """Authenticator apps: enrolled with a right code, used, removed."""
 
+import logging
 from base64 import b32decode
 
 from django.db import transaction
 from django_otp.oath import hotp
 
 from accounts.domain import totp
+from accounts.domain.sealing import NotOpened
 from accounts.domain.tokens import is_same
 from accounts.exceptions import CodeRefused
 from accounts.models import AuthenticatorApp, RecoveryCode, User
@@ -13,6 +15,8 @@ from accounts.selectors import has_second_factor
 from accounts.services.factor_changes import Act, note_change, refuse_to_stand_bare
 from accounts.services.sealed import seal, unseal
 from accounts.services.users import lock_user
+
+logger = logging.getLogger(__name__)
 
 WHAT = "totp"
 _NAME = "Authenticator app"
@@ -77,7 +81,7 @@ def use_code(user: User, digits: str, *, act: Act) -> bool:
     )
     if app is None:
         return False
-    seed = unseal(app.sealed_seed, what=WHAT, user_id=user.pk)
+    seed = _opened_seed(app)
     latest = totp.step_at(act.now) + app.drift
     steps = [latest + each for each in totp.USE_STEPS if latest + each > app.last_step]
     step = _matching_step(seed, digits, steps=steps)
@@ -86,6 +90,17 @@ def use_code(user: User, digits: str, *, act: Act) -> bool:
     app.last_step, app.last_used_at = step, act.now
     app.save(update_fields=["last_step", "last_used_at"])
     return True
+
+
+def _opened_seed(app: AuthenticatorApp) -> str:
+    try:
+        return unseal(app.sealed_seed, what=WHAT, user_id=app.user_id)
+    except NotOpened as error:
+        logger.warning("seed does not open authenticator=%s", app.pk)
+        raise CodeRefused(
+            "Codes of your app cannot be checked any more. Use a recovery code or a passkey, "
+            "then set the app up again."
+        ) from error
 
 
 def _matching_step(seed: str, digits: str, *, steps: list[int]) -> int | None:

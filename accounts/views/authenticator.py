@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.domain.sealing import NotOpened
 from accounts.domain.totp import in_fours, new_seed, setup_address
 from accounts.exceptions import CodeRefused, Refused
 from accounts.forms import style_fields
@@ -86,4 +87,9 @@ def _offered_seed(request: HttpRequest, user: User, *, now: datetime) -> str:
         sealed = seal(new_seed(), what=_WHAT, user_id=user.pk)
         offer = {"sealed": sealed, "until": (now + _OFFER_LASTS).isoformat()}
         request.session[_OFFER] = offer
-    return unseal(offer["sealed"], what=_WHAT, user_id=user.pk)
+    try:
+        return unseal(offer["sealed"], what=_WHAT, user_id=user.pk)
+    except NotOpened:
+        # Its key was taken out meanwhile.
+        del request.session[_OFFER]
+        return _offered_seed(request, user, now=now)

@@ -52,6 +52,15 @@ def test_only_digests_are_kept(made, bob, now):
     assert (len(row.access_digest), len(row.refresh_digest), len(used.digest)) == (64, 64, 64)
 
 
+def test_a_secret_whose_key_is_lost_is_a_refusal(made, bob, now, settings):
+    token = agree(made, bob, now=now)
+    settings.FIELD_KEYS = ["another key " * 3]
+    with pytest.raises(ChecksumRefused, match="Make a new one"):
+        exchange(made.signed(token), now=now)
+    assert not ApiSession.objects.exists()
+    assert RequestToken.objects.get().used_at is None
+
+
 def test_one_query_and_a_note_once_a_minute(made, bob, now, django_assert_num_queries):
     opened = open_session(made, bob, now=now)
     with django_assert_num_queries(2):

@@ -10,7 +10,6 @@ from django.db import connection
 from accounts.domain.factor_delays import TELL_AT
 from accounts.domain.recovery import new_codes
 from accounts.domain.roles import Role, SecondFactorRule
-from accounts.domain.sealing import NotOpened
 from accounts.domain.totp import new_seed
 from accounts.exceptions import CodeRefused, InvalidInput, Refused, TooManyGuesses
 from accounts.models import (
@@ -104,7 +103,7 @@ class TestAuthenticator:
         assert b32decode(seed).hex() not in app.sealed_seed
         assert unseal(app.sealed_seed, what=WHAT, user_id=alice.pk) == seed
         AuthenticatorApp.objects.filter(user=bob).update(sealed_seed=app.sealed_seed)
-        with pytest.raises(NotOpened):
+        with pytest.raises(CodeRefused, match="cannot be checked"):
             verify_code(bob, Phone(seed).code(now + HALF_MINUTE), act=later(now, seconds=30))
 
     def test_a_new_app_takes_the_place_of_the_old_one(self, alice, act, now):

@@ -362,3 +362,27 @@ def test_the_pages_hand_their_mail_to_the_tasks():
     assert live_settings.CELERY_TASK_SERIALIZER == "json"
     for name in ("second-factor", "second-factor-passkey-complete", "recovery-codes"):
         assert set(named[name]) == {"enqueue"}
+
+
+def test_with_its_key_lost_an_app_is_set_up_anew_after_a_recovery_code(
+    real_db, alice, clock, settings
+):
+    phone, codes = enrol(alice), give_recovery_codes(alice, now=clock[0])
+    settings.FIELD_KEYS = ["another key " * 3]
+    client = pending(alice)
+    response = client.post(PAGE, {"code": phone.code(clock[0])})
+    assert (response.status_code, is_logged_in(client)) == (200, False)
+    assert "Codes of your app cannot be checked any more." in response.text
+    assert not FactorGuesses.objects.filter(failures__gt=0).exists()
+    client.post(f"{PAGE}?recovery", {"code": str(codes[0])})
+    assert is_logged_in(client)
+    add = reverse("accounts:authenticator-add")
+    key = re.search(r"(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}", client.get(add).text)[0]
+    settings.FIELD_KEYS = ["a third key " * 3]
+    other = re.search(r"(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}", client.get(add).text)[0]
+    assert other != key
+    client.post(add, {"code": Phone(other.replace(" ", "")).code(clock[0])})
+    clock[0] += timedelta(seconds=30)
+    again = pending(alice)
+    again.post(PAGE, {"code": Phone(other.replace(" ", "")).code(clock[0])})
+    assert is_logged_in(again)
