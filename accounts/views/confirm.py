@@ -63,6 +63,7 @@ def confirm_passkey_begin(request: HttpRequest) -> dict[str, Any]:
 
 
 @login_required
+@limited("confirm", CONFIRM_RATES)
 @answers_json
 def confirm_passkey_complete(request: HttpRequest, *, enqueue: Enqueue) -> dict[str, Any]:
     """Take a passkey's signature as the second factor shown now."""

@@ -66,6 +66,7 @@ def second_factor_passkey_begin(request: HttpRequest) -> dict[str, Any]:
     return passkeys.begin_using(request, _pending_user(request, now=now), now=now)
 
 
+@limited("second_factor", SECOND_FACTOR_RATES)
 @answers_json
 def second_factor_passkey_complete(request: HttpRequest, *, enqueue: Enqueue) -> dict[str, Any]:
     """Take a passkey's signature and let its owner in."""

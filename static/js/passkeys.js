@@ -66,6 +66,7 @@ async function send(url, values) {
     window.location.assign(response.url);
     return null;
   }
+  if (response.status === 429) throw new Error("Too many tries. Wait a minute, then try again.");
   const told = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(told.message ?? "The server did not answer. Try again.");
   return told;

@@ -171,6 +171,23 @@ def test_garbage_is_refused(alice):
     assert not is_logged_in(client)
 
 
+@pytest.mark.parametrize(("page", "most"), [("confirm", 20), ("second-factor", 60)])
+def test_wrong_answers_are_limited_and_do_not_fill_the_audit_log(alice, page, most, monkeypatch):
+    # The minute that is counted does not end while this runs.
+    minute = int(timezone.now().timestamp()) + 60
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda *_: minute)
+    enrol(alice)
+    client = client_of(alice) if page == "confirm" else pending(alice)
+    complete = reverse(f"accounts:{page}-passkey-complete")
+    statuses = []
+    for _ in range(most + 2):
+        ask(client, f"{page}-passkey-begin")
+        wrong = client.post(complete, '{"answer": {}}', content_type="application/json")
+        statuses.append(wrong.status_code)
+    assert statuses == [400] * most + [429] * 2
+    assert AuditEvent.objects.filter(kind="second_factor_refused").count() == most
+
+
 def test_without_a_password_before_it_a_passkey_opens_nothing(alice):
     device, *_ = add(client_of(alice))
     client = Client()
