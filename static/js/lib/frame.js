@@ -157,7 +157,9 @@ function start() {
   for (const line of document.querySelectorAll("#toasts .toast-line")) setTimeout(() => line.remove(), TOAST_MS);
   // On a phone the current tab may lie outside its row.
   const tab = document.querySelector(".tabs-line [aria-current]");
-  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24;
+  const row = tab?.parentElement;
+  const hidden = tab ? tab.offsetLeft + tab.offsetWidth - row.offsetLeft - row.clientWidth : 0;
+  if (hidden > 0) row.scrollLeft = row.scrollWidth;
   if (document.body.dataset.live === undefined) return;
   document.body.addEventListener("fb:socket", showConnection);
   document.body.addEventListener("fb:quotes", showConnection);
