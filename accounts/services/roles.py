@@ -54,7 +54,7 @@ def set_role(
 
 def _lock_administrators_and(user: User) -> dict[int, User]:
     """Return the administrators and the user, locked: two who demote each other wait in line."""
-    rows = User.objects.select_for_update().order_by("pk")
+    rows = User.objects.select_for_update(no_key=True).order_by("pk")
     return {row.pk: row for row in rows.filter(role=Role.ADMINISTRATOR) | rows.filter(pk=user.pk)}
 
 

@@ -5,11 +5,12 @@ import threading
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.domain.roles import Role
 from accounts.exceptions import InvalidInput, Refused
 from accounts.models import AuditEvent, ConsoleSession, User
+from accounts.services import audit
 from accounts.services.roles import set_role
 from accounts.services.users import give_role
 from finbyte_site.tests.console import client_of
@@ -121,3 +122,31 @@ def test_two_administrators_cannot_demote_each_other(real_db, staff, bob, now):
         each.join()
     assert sorted(outcomes) == [False, True]
     assert User.objects.filter(role=Role.ADMINISTRATOR).count() == 1
+
+
+def test_an_act_of_the_same_people_at_the_same_moment_is_not_lost(real_db, alice, staff, now):
+    outcomes = []
+
+    def promote():
+        try:
+            outcomes.append(change(alice, Role.SUPPORT, actor=staff, now=now))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=promote)
+    with transaction.atomic():
+        audit.record(actor=staff, kind="log_in", on_behalf_of=alice, now=now)
+        thread.start()
+        with connection.cursor() as cursor:
+            waiting = 0
+            while not waiting and thread.is_alive():
+                cursor.execute(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                )
+                waiting = cursor.fetchone()[0]
+    thread.join()
+    assert outcomes == [True]
+    assert list(AuditEvent.objects.order_by("pk").values_list("kind", flat=True)) == [
+        "log_in",
+        "role_change",
+    ]
