@@ -106,6 +106,10 @@ class ConnectForm(KeyForm):
                 required=False,
                 widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
             )
+            # The page hides what the chosen rules do not ask for.
+            needed = " ".join(each for each in connection.profiles if kind in RULES[each].evidence)
+            for name in (kind.lower(), f"{kind.lower()}_date"):
+                self.fields[name].widget.attrs["data-needed"] = needed
 
     def clean(self) -> dict[str, Any]:
         """Ask for the papers of the chosen rules, each with its date."""

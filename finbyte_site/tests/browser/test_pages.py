@@ -120,11 +120,20 @@ def test_every_page(
     enrol(bob)
     enter(context, address, bob, factor_at=timezone.now())
     _look_at(page, watch, address, [*SETTINGS_PAGES, *SETTINGS_FORMS, *_pages_of(things, app)])
+    _only_needed_papers_are_asked_for(page, address)
     page.goto(f"{address}/console/account/viewers")
     page.get_by_role("button", name="Look", exact=True).click()
     expect(page.get_by_text("You can look, not act.")).to_be_visible()
     _look_at(page, watch, address, ["/console/", "/console/orders/", "/console/venue-accounts/"])
     context.close()
+
+
+def _only_needed_papers_are_asked_for(page: Page, address: str) -> None:
+    page.goto(f"{address}/console/venue-accounts/connect/KITE/")
+    number = page.get_by_label("The exchange's registration number of the algorithm")
+    expect(number).to_be_hidden()
+    page.get_by_label("Under which rules you trade").select_option("IN_REGISTERED_ALGO")
+    expect(number).to_be_visible()
 
 
 def _pages_of(things: Things, app: ApiApp) -> list[str]:
