@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.models import User
+from accounts.selectors import has_second_factor
 from accounts.services import audit
 from market.domain.enums import AccountMode
 from portfolio.domain.compliance import (
@@ -23,7 +24,7 @@ from portfolio.models import ComplianceEvidence, VenueAccount
 from portfolio.services.locking import LockedBook
 
 _LIVE = """
-    SELECT u.live_hold_until,
+    SELECT u.id, u.live_hold_until,
            ARRAY(SELECT e.kind FROM portfolio_complianceevidence e
                   WHERE e.venue_account_id = v.id ORDER BY e.id)
       FROM portfolio_venueaccount v JOIN accounts_user u ON u.id = v.user_id
@@ -82,11 +83,17 @@ def require_tradable(book: LockedBook, *, now: datetime) -> None:
 
 
 def live_defect(account_id: int, profile: str, *, now: datetime) -> str | None:
-    """Return why a live account may send no order: missing evidence, or a hold on its user."""
+    """Return why a live account may send no order.
+
+    Evidence is missing, its user is on hold, or he has no second factor since staff took it off.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_LIVE, [account_id])
-        hold_until, recorded = cursor.fetchone()
-    return evidence_defect(profile, recorded) or hold_defect(hold_until, now=now)
+        user_id, hold_until, recorded = cursor.fetchone()
+    defect = evidence_defect(profile, recorded) or hold_defect(hold_until, now=now)
+    if defect is None and not has_second_factor(User(pk=user_id)):
+        return "Live trading rests until you have set up a second factor again"
+    return defect
 
 
 def bot_start_refusal(account: VenueAccount) -> str | None:

@@ -7,6 +7,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent
+from accounts.tests.factors import enrol
 from api.errors import wire_error
 from market.domain.enums import OrderStatus
 from portfolio.domain.compliance import EvidenceKind
@@ -115,7 +116,17 @@ class TestOrders:
             "because your second factor was taken off"
         )
 
+    def test_live_rests_until_a_lost_second_factor_is_replaced(self, alice, now):
+        account = connected(alice, now)
+        paper(account, EvidenceKind.STATIC_ADDRESS, alice, now)
+        alice.live_hold_until = now
+        alice.save()
+        assert refused(account, now) == (
+            "Live trading rests until you have set up a second factor again"
+        )
+
     def test_live_with_all_papers_waits_for_its_gateway(self, alice, now):
+        enrol(alice)
         account = connected(alice, now)
         paper(account, EvidenceKind.STATIC_ADDRESS, alice, now)
         assert refused(account, now) == f"This account takes no orders yet: {WAITING}"
@@ -243,6 +254,7 @@ class TestEvidence:
         assert rows.get().reference == "203.0.113.7"
 
     def test_staff_confirms_the_newest_paper_of_somebody_else(self, alice, staff, now):
+        enrol(alice)
         account = connected(alice, now, profile="IN_REGISTERED_ALGO")
         first = paper(account, EvidenceKind.STATIC_ADDRESS, alice, now)
         with pytest.raises(AccountRefused, match="nothing to confirm"):
