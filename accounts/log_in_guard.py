@@ -17,6 +17,8 @@ from accounts.models import User
 from accounts.services.guesses import claim_try, digest_of
 from accounts.services.places import browser_of
 
+_NO_ADDRESS = "::"
+
 
 def address_of(request: HttpRequest) -> str | None:
     """Return the client's address as everybody else here sees it."""
@@ -55,7 +57,8 @@ class LogInGuard(AxesDatabaseHandler):  # type: ignore[misc]
         with transaction.atomic():
             attempt, is_new = AccessAttempt.objects.select_for_update().get_or_create(
                 username=f"unknown {digest_of(email)}" if user is None else user.public_id,
-                ip_address=address_of(request),
+                # Rows without an address would not be told apart by their constraint.
+                ip_address=address_of(request) or _NO_ADDRESS,
                 user_agent=browser_of(request),
                 defaults={"failures_since_start": 1, "path_info": request.path[:255]},
             )

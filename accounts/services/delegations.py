@@ -55,7 +55,7 @@ def offer_view(
             row = Delegation.objects.create(
                 user=user, invited=name, viewer=found, given_at=now, ends_at=ends_at
             )
-            transaction.on_commit(partial(enqueue, row.pk, "offered"))
+            transaction.on_commit(partial(enqueue, row.pk, "offered"), robust=True)
             _record(row, user, "view_offer", client_address=client_address, now=now)
     except IntegrityError as error:
         raise InvalidInput(f"You have asked {name} already.", field="invited") from error
@@ -76,7 +76,7 @@ def accept_view(
         if row.accepted_at is None:
             row.accepted_at = now
             row.save(update_fields=["accepted_at"])
-            transaction.on_commit(partial(enqueue, row.pk, "accepted"))
+            transaction.on_commit(partial(enqueue, row.pk, "accepted"), robust=True)
             _record(row, viewer, "view_accept", client_address=client_address, now=now)
     return row
 
@@ -193,7 +193,7 @@ def _end(
     row.save(update_fields=["revoked_at"])
     # Without an acceptance nothing tells whether anybody has the name, no mail either.
     if row.accepted_at is not None:
-        transaction.on_commit(partial(enqueue, row.pk, what))
+        transaction.on_commit(partial(enqueue, row.pk, what), robust=True)
         announce_ends([row.user_id])
     kind = "view_revoke" if what == "revoked" else "view_leave"
     _record(row, actor, kind, client_address=client_address, now=now)

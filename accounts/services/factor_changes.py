@@ -9,11 +9,12 @@ from accounts.domain.roles import Role, SecondFactorRule
 from accounts.exceptions import Refused
 from accounts.models import User
 from accounts.selectors import has_second_factor
-from accounts.services import audit
+from accounts.services import api_sessions, audit
 from accounts.services.devices import revoke_all_devices
 from accounts.services.notices import Enqueue, queue_notice
 from accounts.services.sessions import end_sessions
 
+_WHY = "second factor changed"
 _ENDS_TRUST = frozenset({"authenticator_added", "authenticator_removed", "passkey_removed"})
 
 
@@ -48,10 +49,12 @@ def note_change(
 ) -> None:
     """End the user's other sessions, mail him and record it; last in the transaction.
 
-    Where a factor goes, or another takes its place, no device is trusted any more.
+    Where a factor goes, or another takes its place, no device is trusted any more and the
+    programs that it has let in are logged out.
     """
     if kind in _ENDS_TRUST:
-        revoke_all_devices(user, why="second factor changed", keep=act.session, now=act.now)
+        revoke_all_devices(user, why=_WHY, keep=act.session, now=act.now)
+        api_sessions.end_all(user, reason=_WHY, now=act.now)
     end_sessions(user, keep=act.session)
     tell(user, kind, values=values, act=act)
     audit.record(

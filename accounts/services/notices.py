@@ -35,13 +35,13 @@ class Notice:
 NOTICES: Mapping[str, Notice] = {
     "authenticator_added": Notice(
         "An authenticator app now protects your FinByte account",
-        "an authenticator app was added as second factor of your account. Other browsers have "
-        "been logged out, and no device is trusted any more.",
+        "an authenticator app was added as second factor of your account. Other browsers and "
+        "your programs have been logged out, and no device is trusted any more.",
     ),
     "authenticator_removed": Notice(
         "The authenticator app was removed from your FinByte account",
-        "the authenticator app was removed from your account. {rest} Other browsers have been "
-        "logged out, and no device is trusted any more.",
+        "the authenticator app was removed from your account. {rest} Other browsers and your "
+        "programs have been logged out, and no device is trusted any more.",
     ),
     "passkey_added": Notice(
         "A passkey was added to your FinByte account",
@@ -49,8 +49,8 @@ NOTICES: Mapping[str, Notice] = {
     ),
     "passkey_removed": Notice(
         "A passkey was removed from your FinByte account",
-        "the passkey '{name}' was removed from your account. {rest} Other browsers have been "
-        "logged out, and no device is trusted any more.",
+        "the passkey '{name}' was removed from your account. {rest} Other browsers and your "
+        "programs have been logged out, and no device is trusted any more.",
     ),
     "recovery_codes_made": Notice(
         "New recovery codes for your FinByte account",
@@ -113,9 +113,12 @@ def queue_notice(
     now: datetime,
     enqueue: Enqueue,
 ) -> None:
-    """Mail a notice to the user once the transaction is committed."""
+    """Mail a notice to the user once the transaction is committed.
+
+    A queue that is away costs the mail, never the act that is committed by then.
+    """
     told = {"at": now.isoformat(), "address": client_address or "", **(values or {})}
-    transaction.on_commit(partial(enqueue, user.pk, kind, told))
+    transaction.on_commit(partial(enqueue, user.pk, kind, told), robust=True)
 
 
 def mail_notice(user_id: int, kind: str, values: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ from accounts.services.notices import NOTICES, mail_notice
 from accounts.services.recovery_codes import make_recovery_codes
 from accounts.services.sealed import unseal
 from accounts.services.second_factor import remove_lost_factors, verify_code
+from accounts.tests.api_apps import make_app, open_session
 from accounts.tests.browser import Browser
 from accounts.tests.factors import Phone, an_act, enrol, give_recovery_codes
 from finbyte_site.tests.console import client_of
@@ -140,6 +141,8 @@ class TestAuthenticator:
     def test_a_factor_takes_the_trust_with_it_that_it_has_given(self, alice, bob, act, now, change):
         enrol(alice)
         device, others = Browser().trust(alice, now=now), Browser().trust(bob, now=now)
+        made = make_app(bob, now=now)
+        lived, lives = [open_session(made, user, now=now).session for user in (alice, bob)]
         if change == "replaced":
             seed = new_seed()
             add_authenticator(alice, seed, Phone(seed).code(now), act=act)
@@ -149,6 +152,10 @@ class TestAuthenticator:
         others.refresh_from_db()
         assert (device.revoked_at, device.revoked_for) == (now, "second factor changed")
         assert others.revoked_at is None
+        lived.refresh_from_db()
+        lives.refresh_from_db()
+        assert (lived.ended_at, lived.ended_for) == (now, "second factor changed")
+        assert lives.ended_at is None
 
     def test_the_last_factor_takes_the_recovery_codes_with_it(self, alice, act, now):
         enrol(alice)

@@ -31,7 +31,12 @@ def test_the_first_user_of_a_new_copy_is_fb0001(real_db, now):
     ("password", "words"),
     [
         ("short", "at least 12"),
-        ("q1w2e3r4t5y6", "too common"),
+        ("q1w2e3r4t5y6", "very common password"),
+        ("password1234", "very common password"),
+        ("iloveyou1234", "similar to a commonly used password"),
+        ("letmeinletmein", "Repeats"),
+        ("sunshine2024!", "several words"),
+        ("x" * 1024, "Repeats"),
         ("carolina@example", "too similar"),
     ],
 )

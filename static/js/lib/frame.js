@@ -126,6 +126,10 @@ function clicked(event) {
   if (event.target.matches?.("dialog")) event.target.close();
 }
 
+function lock(form, isSent) {
+  for (const button of form.querySelectorAll("button")) button.disabled = isSent;
+}
+
 function start() {
   document.addEventListener("keydown", pressed);
   document.addEventListener("keydown", (event) => {
@@ -135,6 +139,13 @@ function start() {
     if (results) results.replaceChildren();
   });
   document.addEventListener("click", clicked);
+  // A form that must not be sent twice: the cookie of a trusted device is good for one log-in.
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches("[data-once]")) setTimeout(() => lock(target, true));
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-once]")) lock(form, false);
+  });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
