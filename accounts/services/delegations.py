@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -55,7 +54,7 @@ def offer_view(
             row = Delegation.objects.create(
                 user=user, invited=name, viewer=found, given_at=now, ends_at=ends_at
             )
-            transaction.on_commit(partial(enqueue, row.pk, "offered"), robust=True)
+            transaction.on_commit(lambda: enqueue(row.pk, "offered"), robust=True)
             _record(row, user, "view_offer", client_address=client_address, now=now)
     except IntegrityError as error:
         raise InvalidInput(f"You have asked {name} already.", field="invited") from error
@@ -76,7 +75,7 @@ def accept_view(
         if row.accepted_at is None:
             row.accepted_at = now
             row.save(update_fields=["accepted_at"])
-            transaction.on_commit(partial(enqueue, row.pk, "accepted"), robust=True)
+            transaction.on_commit(lambda: enqueue(row.pk, "accepted"), robust=True)
             _record(row, viewer, "view_accept", client_address=client_address, now=now)
     return row
 
@@ -193,7 +192,7 @@ def _end(
     row.save(update_fields=["revoked_at"])
     # Without an acceptance nothing tells whether anybody has the name, no mail either.
     if row.accepted_at is not None:
-        transaction.on_commit(partial(enqueue, row.pk, what), robust=True)
+        transaction.on_commit(lambda: enqueue(row.pk, what), robust=True)
         announce_ends([row.user_id])
     kind = "view_revoke" if what == "revoked" else "view_leave"
     _record(row, actor, kind, client_address=client_address, now=now)

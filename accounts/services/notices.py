@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -118,7 +117,8 @@ def queue_notice(
     A queue that is away costs the mail, never the act that is committed by then.
     """
     told = {"at": now.isoformat(), "address": client_address or "", **(values or {})}
-    transaction.on_commit(partial(enqueue, user.pk, kind, told), robust=True)
+    # No partial: Django names what has failed, and a partial has no name.
+    transaction.on_commit(lambda: enqueue(user.pk, kind, told), robust=True)
 
 
 def mail_notice(user_id: int, kind: str, values: Mapping[str, str]) -> None:
