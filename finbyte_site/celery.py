@@ -1,10 +1,11 @@
 """The Celery application: messages are hints, PostgreSQL is the truth."""
 
+import gc
 import os
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finbyte_site.settings")
 
@@ -16,6 +17,12 @@ app.autodiscover_tasks()
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def keep_own_logging(**_options: object) -> None:
     """Leave LOGGING as it is: Celery's handlers would write tasks' logs past our formatter."""
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def keep_what_is_loaded(**_options: object) -> None:
+    """Spare the collector what stays for good: going through it would hold up a bot's step."""
+    gc.freeze()
 
 
 # A message that waited longer than its round is void: the next one asks the same question.

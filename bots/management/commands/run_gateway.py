@@ -1,5 +1,6 @@
 """Send orders to venues and take their reports in; one process per shard of the accounts."""
 
+import gc
 import os
 import signal
 import socket
@@ -35,6 +36,8 @@ class Command(BaseCommand):
             ),
             clock=timezone.now,
         )
+        # What is loaded stays: the collector need not go through it while orders wait.
+        gc.freeze()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())
         process.run()
