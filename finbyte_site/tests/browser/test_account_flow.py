@@ -86,17 +86,18 @@ def test_from_sign_up_to_a_revoked_app(
     sign_up(page, address)
     key = enrol(page, address)
     log_in_and_trust(page, address, key)
+    # To the end: the browser asks the app for its picture whenever it likes.
     with app_server() as (back, asked):
         api_key, api_secret = create_app(page, address, back, key)
         request_token = let_in(page, address, api_key, asked)
-    proof = {"api_key": api_key, "request_token": request_token}
-    proof["checksum"] = checksum(api_key, request_token, api_secret)
-    opened = call(address, "/session/token", fields=proof)
-    assert opened["status"] == "success"
-    token = f"{api_key}:{opened['data']['access_token']}"
-    assert call(address, "/user/profile", token=token)["data"]["email"] == EMAIL
-    assert call(address, "/session/token", fields=proof)["error_type"] == "TokenException"
-    end_session(page, address, token)
+        proof = {"api_key": api_key, "request_token": request_token}
+        proof["checksum"] = checksum(api_key, request_token, api_secret)
+        opened = call(address, "/session/token", fields=proof)
+        assert opened["status"] == "success"
+        token = f"{api_key}:{opened['data']['access_token']}"
+        assert call(address, "/user/profile", token=token)["data"]["email"] == EMAIL
+        assert call(address, "/session/token", fields=proof)["error_type"] == "TokenException"
+        end_session(page, address, token)
     assert watch.complaints == []
     assert verify_chain()[0] == AuditEvent.objects.count() > 8
 
