@@ -85,8 +85,9 @@ class RunningCopy:
         self._supervisor = None
 
     def said(self) -> str:
-        """Return what the copy has printed, for a failure's message."""
-        return (self.var / "supervisor.out").read_text()[-3000:]
+        """Return what the copy has printed and its supervisor logged, for a failure's message."""
+        files = [self.var / "supervisor.out", self.var / "log" / "supervisor.log"]
+        return "\n".join(each.read_text()[-3000:] for each in files if each.is_file())
 
     def health(self) -> dict[str, Any]:
         """Return what /healthz says; an empty dict when nothing answers."""

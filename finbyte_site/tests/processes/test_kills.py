@@ -113,7 +113,7 @@ def _seconds_until_fills(
             > 0
         )
 
-    assert wait_for(is_back, seconds=ALLOWANCE), f"{name} did not come back"
+    assert wait_for(is_back, seconds=ALLOWANCE), f"{name} did not come back\n{copy.said()}"
     # What happened until now may have been under way when the process died; count from here.
     last_trade = evidence.count(database, "SELECT coalesce(max(id), 0) FROM portfolio_trade")
     last_order = evidence.count(database, "SELECT coalesce(max(id), 0) FROM portfolio_order")
