@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import JsonResponse
+import orjson
+from django.http import HttpResponse
+
+_JSON = "application/json"
 
 
-def success(data: Any) -> JsonResponse:
-    """Return the answer that carries `data`."""
-    return JsonResponse({"status": "success", "data": data})
+def success(data: Any) -> HttpResponse:
+    """Return the answer that carries `data`; Decimals are refused, clients want JSON numbers."""
+    return HttpResponse(orjson.dumps({"status": "success", "data": data}), content_type=_JSON)
 
 
 def failure(
@@ -18,10 +21,9 @@ def failure(
     *,
     data: Any = None,
     headers: Mapping[str, str] | None = None,
-) -> JsonResponse:
+) -> HttpResponse:
     """Return a refusal. `error_type` decides which exception a client raises."""
-    return JsonResponse(
-        {"status": "error", "message": message, "error_type": error_type, "data": data},
-        status=status,
-        headers=dict(headers or {}),
+    envelope = {"status": "error", "message": message, "error_type": error_type, "data": data}
+    return HttpResponse(
+        orjson.dumps(envelope), status=status, headers=dict(headers or {}), content_type=_JSON
     )

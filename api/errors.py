@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
-from django.http import JsonResponse
+from django.http import HttpResponse
 from redis.exceptions import RedisError
 
 from accounts import exceptions as accounts
@@ -103,7 +103,7 @@ def error_data(error: Exception) -> dict[str, str] | None:
     return told or None
 
 
-def error_response(error: Exception) -> JsonResponse:
+def error_response(error: Exception) -> HttpResponse:
     """Return the envelope of an error."""
     wire = wire_error(error)
     inside = wire.message is not None
@@ -116,7 +116,7 @@ def error_response(error: Exception) -> JsonResponse:
     )
 
 
-def status_response(status: int) -> JsonResponse:
+def status_response(status: int) -> HttpResponse:
     """Return the envelope of a refusal that Django made, or of a redirect."""
     if 300 <= status < 400:
         wire = _REDIRECT

@@ -50,6 +50,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_otp",
     "django_otp_webauthn",
     "axes",
@@ -252,6 +254,7 @@ WHITENOISE_USE_FINDERS = DEBUG or not env.text("FINBYTE_COPY", default="")
 # Collected files are as private as the rest of the copy: the umask decides.
 FILE_UPLOAD_PERMISSIONS = None
 APPEND_SLASH = False
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 # Where venues are asked about keys; plain http on this machine only.

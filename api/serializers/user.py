@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from rest_framework import serializers
+
 from accounts.domain.session_rules import INDIA
 from accounts.domain.tokens import new_token
 from accounts.models import ApiSession
@@ -11,6 +13,22 @@ from market.domain.enums import OrderType
 BROKER = "FINBYTE"
 # decisions 32.
 EXCHANGES = ("NSE", "BSE", "BINANCE", "BINANCEFUT")
+
+
+class ProfileData(serializers.Serializer[Any]):
+    """What `profile_of` returns."""
+
+    user_id = serializers.CharField()
+    user_type = serializers.ChoiceField(["individual"])
+    email = serializers.EmailField()
+    user_name = serializers.CharField()
+    user_shortname = serializers.CharField()
+    broker = serializers.CharField()
+    exchanges = serializers.ListField(child=serializers.CharField())
+    products = serializers.ListField(child=serializers.CharField())
+    order_types = serializers.ListField(child=serializers.CharField())
+    avatar_url = serializers.CharField(allow_null=True)
+    meta = serializers.DictField()
 
 
 def profile_of(session: ApiSession) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What all endpoints have in common."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import Http404
 from django.http.response import HttpResponseBase
@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.exceptions import AccountsError, InvalidInput
 from api.authentication import TokenAuthentication
+from api.budgets import Rate
 from api.errors import error_response, status_response
 from bots.exceptions import BotsError
 from market.exceptions import MarketError
@@ -42,7 +43,12 @@ class AnswerJson(BaseContentNegotiation):
 
 
 class ApiView(APIView):
-    """One address of the API: token in the header, forms in, envelopes out."""
+    """One address of the API: token in the header, forms in, envelopes out.
+
+    `rates` names the budget that a method draws on where it is not the usual one.
+    """
+
+    rates: ClassVar[dict[str, Rate]] = {}
 
     authentication_classes = [TokenAuthentication]
     permission_classes = []

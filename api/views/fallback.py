@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import JsonResponse
+from django.http import HttpResponse
 from rest_framework.request import Request
 
 from api.envelope import failure
@@ -16,6 +16,6 @@ class NotAvailable(ApiView):
 
     def http_method_not_allowed(  # type: ignore[override]  # DRF's stubs know only how it raises
         self, _request: Request, *_args: Any, **_parts: Any
-    ) -> JsonResponse:
+    ) -> HttpResponse:
         """Answer every method alike; DRF comes here after it has asked who calls."""
         return failure(404, "GeneralException", "This part of the API is not available yet.")

@@ -4,7 +4,7 @@ Authorization headers and cookies are not looked at: a stale one is still attach
 logs in again.
 """
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -28,11 +28,11 @@ class SessionToken(ApiView):
 
     authentication_classes = []
 
-    def post(self, request: Request) -> JsonResponse:
+    def post(self, request: Request) -> HttpResponse:
         """Exchange a request token for a session."""
         return success(session_of(_opened(request, "request_token")))
 
-    def delete(self, request: Request) -> JsonResponse:
+    def delete(self, request: Request) -> HttpResponse:
         """End a session."""
         query = request.query_params
         access_token = query.get("access_token", "")
@@ -52,7 +52,7 @@ class RefreshToken(ApiView):
 
     authentication_classes = []
 
-    def post(self, request: Request) -> JsonResponse:
+    def post(self, request: Request) -> HttpResponse:
         """Give a session new tokens."""
         return success(renewal_of(_opened(request, "refresh_token")))
 

@@ -30,6 +30,7 @@ class TimeInForce(StrEnum):
     DAY = "DAY"
     IOC = "IOC"
     GTC = "GTC"
+    TTL = "TTL"
 
 
 class Product(StrEnum):
@@ -44,7 +45,10 @@ class Variety(StrEnum):
     """Order variety."""
 
     REGULAR = "regular"
+    AMO = "amo"
+    CO = "co"
     ICEBERG = "iceberg"
+    AUCTION = "auction"
 
 
 class OrderStatus(StrEnum):

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.models import ApiApp
 from accounts.models.managers import OwnedQuerySet
 from market.domain.enums import (
     TERMINAL_STATUSES,
@@ -43,6 +44,11 @@ class Order(models.Model):
     origin_step = models.BigIntegerField(null=True)
     origin_slot = models.CharField(max_length=24, null=True)
     source = models.CharField(max_length=8, choices=Source)
+    # The program that placed it, and the words it put on it (`tag`, at most 20 characters).
+    api_app = models.ForeignKey(ApiApp, models.PROTECT, related_name="+", null=True)
+    tag = models.CharField(max_length=20, blank=True)
+    # The order it belongs to: a leg of an iceberg, a slice, the stop of a cover order.
+    parent = models.ForeignKey("self", models.PROTECT, related_name="children", null=True)
     side = models.CharField(max_length=4, choices=[(s, s) for s in Side])
     order_type = models.CharField(max_length=6, choices=[(t, t) for t in OrderType])
     product = models.CharField(max_length=4, choices=[(p, p) for p in Product], default=Product.CNC)
@@ -50,9 +56,17 @@ class Order(models.Model):
         max_length=8, choices=[(v, v) for v in Variety], default=Variety.REGULAR
     )
     time_in_force = models.CharField(max_length=3, choices=[(t, t) for t in TimeInForce])
+    # Minutes, with TTL only.
+    validity_ttl = models.PositiveSmallIntegerField(default=0)
     quantity = models.DecimalField(max_digits=28, decimal_places=12)
+    # What the market is to see of it: kept and told; the paper venue shows nothing of any order.
+    disclosed_quantity = models.DecimalField(max_digits=28, decimal_places=12, default=0)
     price = models.DecimalField(max_digits=28, decimal_places=12, null=True)
     trigger_price = models.DecimalField(max_digits=28, decimal_places=12, null=True)
+    # Percent, as it was asked for (-1 and 0: ours); `protection_price` is what came of it.
+    market_protection = models.DecimalField(max_digits=5, decimal_places=2, default=0)
+    # What only some varieties have, as on the wire: {"iceberg": {...}}.
+    meta = models.JSONField(default=dict)
     # What MARKET and SL-M orders may pay at worst; the hold covers exactly this.
     protection_price = models.DecimalField(max_digits=28, decimal_places=12, null=True)
     # A change asked for and not yet confirmed: {"quantity", "price", "trigger_price"} as text.
@@ -193,6 +207,8 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=80)
     request_hash = models.CharField(max_length=64)
     order = models.ForeignKey(Order, models.PROTECT, null=True)
+    # What was answered, for writes that are not an order; kept for two days.
+    answer = models.JSONField(null=True)
     created_at = models.DateTimeField()
 
     objects = OwnedQuerySet.as_manager()

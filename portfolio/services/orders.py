@@ -3,7 +3,7 @@
 import logging
 from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2s
@@ -83,6 +83,16 @@ class OrderRequest:
     origin_step: int | None = None
     origin_slot: str | None = None
     idempotency_key: str | None = None
+    variety: Variety = Variety.REGULAR
+    validity_ttl: int = 0
+    disclosed_quantity: Decimal = ZERO
+    market_protection: Decimal = ZERO
+    api_app_id: int | None = None
+    tag: str = ""
+    parent_id: int | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    # Not sent before this moment; an after-market order waits for the next session.
+    send_after: datetime | None = None
 
 
 def wake_gateway() -> None:
@@ -257,10 +267,10 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _BLANK: dict[str, Any] = {
-    "venue_order_id": "", "variety": Variety.REGULAR, "pending_change": None, "revision": 0,
+    "venue_order_id": "", "pending_change": None, "revision": 0,
     "status": OrderStatus.READY, "status_code": "", "status_message": "",
     "cancel_requested_at": None, "filled_quantity": ZERO, "filled_value": ZERO,
-    "hold_remaining": ZERO, "send_attempts": 0, "send_after": None, "sent_at": None,
+    "hold_remaining": ZERO, "send_attempts": 0, "sent_at": None,
     "send_deadline": None, "sent_fence": None, "unknown_since": None, "triggered_at": None,
 }  # fmt: skip
 
@@ -289,6 +299,14 @@ def _order_row(
         "origin_step": request.origin_step,
         "origin_slot": request.origin_slot,
         "source": request.source,
+        "api_app_id": request.api_app_id,
+        "tag": request.tag,
+        "parent_id": request.parent_id,
+        "variety": request.variety,
+        "validity_ttl": request.validity_ttl,
+        "disclosed_quantity": request.disclosed_quantity,
+        "market_protection": request.market_protection,
+        "meta": dict(request.meta),
         "side": draft.side,
         "order_type": draft.order_type,
         "product": draft.product,
@@ -303,6 +321,7 @@ def _order_row(
         "hold_fee_rate": book.fees.hold_rate(draft.side),
         "market_time": None if quote is None else quote.exchange_time,
         "expires_at": _expiry(request, quote),
+        "send_after": request.send_after,
         "created_at": now,
         "updated_at": now,
     }

@@ -1,0 +1,93 @@
+"""Reading what a request sends: forms, queries and lists of rows, refused in our words.
+
+An empty value is an absent one (kite-api.md rule 10). Addresses of Kite ignore fields they do not
+know; our own (`StrictForm`) refuse them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from accounts.exceptions import InvalidInput
+
+MOST_ROWS = 500
+
+
+class StrictForm(serializers.Serializer[Any]):
+    """Fields of an address of our own: one that it does not know is refused."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse what no field takes."""
+        unknown = sorted(set(data) - set(self.fields))
+        if unknown:
+            known = ", ".join(self.fields) or "none"
+            message = f"Unknown field `{unknown[0]}`. Known: {known}."
+            raise InvalidInput(message, field=unknown[0], code="unknown")
+        return super().to_internal_value(data)
+
+
+def read_form(request: Request, form: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """Return the checked fields of a body. Raises `InvalidInput` naming the field."""
+    return _checked(form(data=_present(request.data)))
+
+
+def read_query(request: Request, form: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """Return the checked fields of the query. Raises `InvalidInput` naming the field."""
+    return _checked(form(data=_present(request.query_params)))
+
+
+def read_rows(request: Request, form: type[serializers.Serializer[Any]]) -> list[dict[str, Any]]:
+    """Return the checked rows of a JSON list. Raises `InvalidInput` naming row and field."""
+    rows = request.data
+    if not isinstance(rows, list):
+        raise InvalidInput("Send a JSON list of rows.", field="body", code="not_a_list")
+    return checked_rows(rows, form, name="body")
+
+
+def checked_rows(
+    rows: Iterable[Any], form: type[serializers.Serializer[Any]], *, name: str
+) -> list[dict[str, Any]]:
+    """Return checked rows of a list that came inside a body or field called `name`."""
+    listed = list(rows)
+    if not 0 < len(listed) <= MOST_ROWS:
+        message = f"`{name}` must have 1 to {MOST_ROWS} rows; it has {len(listed)}."
+        raise InvalidInput(message, field=name, code="rows")
+    return [_checked_row(row, form, name=f"{name}[{index}]") for index, row in enumerate(listed)]
+
+
+def _checked_row(row: Any, form: type[serializers.Serializer[Any]], *, name: str) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise InvalidInput(f"`{name}` must be an object.", field=name, code="not_an_object")
+    present = {key: value for key, value in row.items() if value not in {"", None}}
+    return _checked(form(data=present), prefix=f"{name}.")
+
+
+def _present(sent: Any) -> dict[str, Any]:
+    """Return the fields that are there; of one sent twice the last counts, as Django has it."""
+    if not isinstance(sent, QueryDict):
+        raise InvalidInput("Send the fields as a form.", field="body", code="not_a_form")
+    return {key: value for key, value in sent.items() if value != ""}
+
+
+def _checked(form: serializers.Serializer[Any], *, prefix: str = "") -> dict[str, Any]:
+    if not form.is_valid():
+        raise _refusal(form.errors, prefix=prefix)
+    checked: dict[str, Any] = form.validated_data
+    return checked
+
+
+def _refusal(errors: Any, *, prefix: str) -> InvalidInput:
+    """Name the first field that is wrong."""
+    field, found = next(iter(errors.items()))
+    while isinstance(found, Mapping):
+        inner, found = next(iter(found.items()))
+        field = f"{field}.{inner}"
+    error = found[0]
+    name = f"{prefix}{field}" if field != "non_field_errors" else prefix.rstrip(".") or "body"
+    code = str(getattr(error, "code", "invalid"))
+    if code == "required":
+        return InvalidInput(f"Missing or empty field `{name}`.", field=name, code=code)
+    return InvalidInput(f"`{name}`: {error}", field=name, code=code)
