@@ -77,6 +77,11 @@ def is_open(calendar: Calendar, source: SourceKind, moment: datetime) -> bool:
     return session is not None and moment in session
 
 
+def day_start(moment: datetime) -> datetime:
+    """Return the last day roll up to a moment: what the API calls today began then."""
+    return _at(trading_day(Calendar.ALWAYS, SourceKind.SIMULATED, moment), DAY_ROLL)
+
+
 def day_roll(calendar: Calendar, source: SourceKind, moment: datetime) -> datetime:
     """Return the first day roll after a moment: positions settle, day figures start again."""
     day = trading_day(calendar, source, moment) + timedelta(days=1)

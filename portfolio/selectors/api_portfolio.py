@@ -1,0 +1,165 @@
+"""What programs read of positions, holdings and money: per venue account, net over its books."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import F, Q, Sum
+
+from accounts.models import User
+from market.domain.enums import Product, Side
+from market.models import Instrument
+from portfolio.domain.day_positions import DayPosition, Flow, day_position
+from portfolio.models import Book, LedgerAccount, LedgerEntry, Position, Trade
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPosition:
+    """One product of one instrument today."""
+
+    instrument: Instrument
+    product: Product
+    position: DayPosition
+
+
+def day_positions(user: User, *, since: datetime) -> list[ProductPosition]:
+    """Return what the user holds or has traded since the day began, by symbol then product.
+
+    Three queries, however much there is.
+    """
+    flows = _flows(user, since=since)
+    held = _held(user)
+    keys = {key for key, (quantity, _) in held.items() if quantity} | flows.keys()
+    instruments = Instrument.objects.in_bulk({token for token, _ in keys})
+    rows = [
+        ProductPosition(instruments[token], product, _day(held, flows, (token, product)))
+        for token, product in keys
+    ]
+    return sorted(rows, key=lambda row: (row.instrument.symbol, row.product))
+
+
+_Key = tuple[int, Product]
+
+
+@dataclass(frozen=True, slots=True)
+class _Traded:
+    flow: Flow
+    realised: Decimal
+    fees_base: Decimal
+
+
+_NOTHING = _Traded(Flow(), ZERO, ZERO)
+
+
+def _day(
+    held: dict[_Key, tuple[Decimal, Decimal]], flows: dict[_Key, _Traded], key: _Key
+) -> DayPosition:
+    quantity, cost = held.get(key, (ZERO, ZERO))
+    traded = flows.get(key, _NOTHING)
+    return day_position(
+        quantity, cost, day=traded.flow, realised=traded.realised, fees_base=traded.fees_base
+    )
+
+
+def _flows(user: User, *, since: datetime) -> dict[_Key, _Traded]:
+    """Sum the day's trades; by the wall clock, so that a replayed past counts as today too."""
+    is_buy, in_base = Q(side=Side.BUY), Q(fee_asset=F("instrument__base_asset"))
+    value = F("quantity") * F("price")
+    sums = (
+        Trade.objects.for_user(user)
+        .filter(recorded_at__gte=since)
+        .values("instrument_id", "order__product")
+        .annotate(
+            bought=Sum("quantity", filter=is_buy, default=ZERO),
+            sold=Sum("quantity", filter=~is_buy, default=ZERO),
+            paid=Sum(value, filter=is_buy, default=ZERO),
+            received=Sum(value, filter=~is_buy, default=ZERO),
+            earned=Sum("realised", default=ZERO),
+            fees_base=Sum("fee", filter=in_base, default=ZERO),
+        )
+    )
+    return {
+        (row["instrument_id"], Product(row["order__product"])): _Traded(
+            Flow(row["bought"], row["paid"], row["sold"], row["received"]),
+            row["earned"],
+            row["fees_base"],
+        )
+        for row in sums
+    }
+
+
+def _held(user: User) -> dict[_Key, tuple[Decimal, Decimal]]:
+    sums = (
+        Position.objects.for_user(user)
+        .values("instrument_id", "book__kind")
+        .annotate(units=Sum("quantity"), paid=Sum("cost"))
+    )
+    held: dict[_Key, tuple[Decimal, Decimal]] = {}
+    for row in sums:
+        key = row["instrument_id"], product_of(row["book__kind"])
+        quantity, cost = held.get(key, (ZERO, ZERO))
+        held[key] = quantity + row["units"], cost + row["paid"]
+    return held
+
+
+def product_of(book_kind: str) -> Product:
+    """Return the product that a kind of book holds."""
+    return Product.MIS if book_kind == "INTRADAY" else Product.CNC
+
+
+@dataclass(slots=True)
+class Purse:
+    """The money of a settlement asset in all books of an account."""
+
+    # What an order of the user's own can spend.
+    free: Decimal = ZERO
+    # Held for his open orders.
+    held: Decimal = ZERO
+    # Kept against shorts.
+    collateral: Decimal = ZERO
+    # In books of bots, spent or not.
+    with_bots: Decimal = ZERO
+    # What came in or went out today in all.
+    change: Decimal = ZERO
+
+    @property
+    def cash(self) -> Decimal:
+        """Return all money of the asset."""
+        return self.free + self.held + self.collateral + self.with_bots
+
+
+def purses(user: User, *, since: datetime) -> dict[str, Purse]:
+    """Return the user's money by settlement asset, with how it changed since the day began."""
+    pots = LedgerAccount.objects.for_user(user).filter(
+        asset=F("book__venue_account__settlement_asset")
+    )
+    found: dict[str, Purse] = defaultdict(Purse)
+    for row in pots.values("asset", "kind", "book__kind").annotate(total=Sum("balance")):
+        _put(found[row["asset"]], row["total"], kind=row["kind"], book_kind=row["book__kind"])
+    for asset, change in _changes(user, since=since):
+        found[asset].change = change
+    return found
+
+
+def _put(purse: Purse, amount: Decimal, *, kind: str, book_kind: str) -> None:
+    if book_kind == Book.Kind.BOT:
+        purse.with_bots += amount
+    elif kind == LedgerAccount.Kind.AVAILABLE:
+        purse.free += amount
+    elif kind == LedgerAccount.Kind.HELD:
+        purse.held += amount
+    else:
+        purse.collateral += amount
+
+
+def _changes(user: User, *, since: datetime) -> Iterable[tuple[str, Decimal]]:
+    entries = LedgerEntry.objects.filter(
+        account__book__user=user,
+        account__asset=F("account__book__venue_account__settlement_asset"),
+        transaction__at__gte=since,
+    )
+    return entries.values_list("account__asset").annotate(total=Sum("amount"))
