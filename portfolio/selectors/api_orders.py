@@ -1,0 +1,91 @@
+"""What programs read of orders and trades: those of the day, and the life of one."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from accounts.models import User
+from market.domain.calendars import day_start
+from market.domain.enums import TERMINAL_STATUSES
+from portfolio.exceptions import OrderNotFound
+from portfolio.models import Order, OrderEvent, Trade
+
+# An order belongs to the day when it was made or changed since it began, or can still fill.
+_OF_DAY = """
+    SELECT id FROM portfolio_order WHERE user_id = %s AND updated_at >= %s
+     UNION
+    SELECT o.id FROM portfolio_order o JOIN portfolio_book b ON b.id = o.book_id
+     WHERE b.user_id = %s AND o.status <> ALL(%s)
+"""
+_STEPS = """
+    SELECT order_id, kind, from_status, at FROM portfolio_orderevent
+     WHERE order_id = ANY(%s) ORDER BY order_id, sequence
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of an order without what it said: what happened, in which state, when."""
+
+    kind: str
+    from_status: str
+    at: datetime
+
+
+def orders_of_day(user: User, *, now: datetime) -> list[Order]:
+    """Return the user's orders of the day with their instruments, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_DAY, [user.pk, day_start(now), user.pk, sorted(TERMINAL_STATUSES)])
+        ids = [row[0] for row in cursor.fetchall()]
+    rows = Order.objects.filter(pk__in=ids).select_related("instrument")
+    return _owned(rows.order_by("pk"), user)
+
+
+def steps_of(order_ids: Iterable[int]) -> dict[int, list[Step]]:
+    """Return what happened to each order, first to last."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS, [list(order_ids)])
+        rows = cursor.fetchall()
+    steps: dict[int, list[Step]] = defaultdict(list)
+    for order_id, kind, from_status, at in rows:
+        steps[order_id].append(Step(kind, from_status, at))
+    return steps
+
+
+def order_of_program(user: User, order_id: str) -> Order:
+    """Return one order of the user by the id that programs have. Raises `OrderNotFound`."""
+    found: list[Order] = []
+    if order_id.isascii() and order_id.isdigit() and len(order_id) <= 18:
+        rows = Order.objects.for_user(user).filter(pk=int(order_id))
+        found = _owned(rows.select_related("instrument"), user)
+    if not found:
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return found[0]
+
+
+def life_of(order: Order) -> list[OrderEvent]:
+    """Return every step of an order's life with what it said, first to last."""
+    return list(order.events.order_by("sequence"))
+
+
+def trades_of_day(user: User, *, now: datetime) -> QuerySet[Trade]:
+    """Return the user's trades recorded since the day began, oldest first."""
+    rows = Trade.objects.for_user(user).filter(recorded_at__gte=day_start(now))
+    return rows.select_related("instrument", "order").order_by("pk")
+
+
+def trades_of_order(order: Order) -> QuerySet[Trade]:
+    """Return the trades of an order, oldest first."""
+    return order.trades.select_related("instrument", "order").order_by("pk")
+
+
+def _owned(rows: QuerySet[Order], user: User) -> list[Order]:
+    """Read orders of one user, who needs no query of his own."""
+    orders = list(rows)
+    for order in orders:
+        order.user = user
+    return orders
