@@ -1,6 +1,7 @@
 """Models of the portfolio app."""
 
 from portfolio.models.books import Book
+from portfolio.models.charges import ChargeRates
 from portfolio.models.credentials import ComplianceEvidence, VenueCredentials
 from portfolio.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from portfolio.models.orders import IdempotencyKey, Order, OrderEvent, VenueEvent
@@ -10,6 +11,7 @@ from portfolio.models.venue_accounts import FeeSchedule, GatewayShard, VenueAcco
 
 __all__ = [
     "Book",
+    "ChargeRates",
     "ComplianceEvidence",
     "FeeSchedule",
     "GatewayShard",

@@ -5,6 +5,7 @@ from django.db import models
 
 from accounts.models.managers import OwnedQuerySet
 from market.domain.enums import AccountMode, FeeMode, FillModel
+from portfolio.domain.account_fees import FeeKind
 from portfolio.domain.compliance import ComplianceProfile, profiles_of
 
 PAPER_VENUE = "PAPER"
@@ -94,10 +95,13 @@ class VenueAccount(models.Model):
 
 
 class FeeSchedule(models.Model):
-    """Fee rates of a venue account from a day on; fractions of traded value (decisions 31)."""
+    """How a venue account is charged from a moment on (decisions 31).
+
+    FLAT has rates here, fractions of traded value; INDIAN_EQUITY is charged by `ChargeRates`.
+    """
 
     venue_account = models.ForeignKey(VenueAccount, models.CASCADE, related_name="fee_schedules")
-    kind = models.CharField(max_length=20, default="FLAT")
+    kind = models.CharField(max_length=20, choices=[(k, k) for k in FeeKind], default=FeeKind.FLAT)
     maker_rate = models.DecimalField(max_digits=12, decimal_places=8)
     taker_rate = models.DecimalField(max_digits=12, decimal_places=8)
     valid_from = models.DateTimeField()
@@ -114,7 +118,14 @@ class FeeSchedule(models.Model):
                 condition=models.Q(maker_rate__gte=0, taker_rate__gte=0, taker_rate__lte=1),
                 name="fee_rates_sane",
             ),
+            models.CheckConstraint(
+                condition=models.Q(kind=FeeKind.FLAT)
+                | models.Q(kind=FeeKind.INDIAN_EQUITY, maker_rate=0, taker_rate=0),
+                name="fee_kind_has_its_rates",
+            ),
         ]
 
     def __str__(self) -> str:
+        if self.kind == FeeKind.INDIAN_EQUITY:
+            return "Indian equity charges"
         return f"{self.kind} maker {self.maker_rate} taker {self.taker_rate}"

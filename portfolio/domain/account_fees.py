@@ -1,0 +1,92 @@
+"""What a venue account pays for its trades, by the kind of its schedule (decisions 31).
+
+Ledger, holds, forms and calculators all ask here: there is no second copy of a rule.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from market.domain.enums import FeeMode, Liquidity, Product, Side
+from portfolio.domain.charges import (
+    Charges,
+    ChargeTable,
+    Rates,
+    fill_charges,
+    order_charges,
+    segment_of,
+)
+from portfolio.domain.fees import ZERO, FeeRates, FillFee, fee_of, fill_fee, to_ledger
+
+
+class FeeKind(StrEnum):
+    """How a venue account is charged."""
+
+    FLAT = "FLAT"
+    INDIAN_EQUITY = "INDIAN_EQUITY"
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What decides on the charges of an order or a fill: side, exchange, product and moment."""
+
+    side: Side
+    exchange: str
+    product: Product
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFees:
+    """Flat rates, or with a `table` the itemised charges of Indian equities."""
+
+    flat: FeeRates
+    table: ChargeTable | None = None
+
+    @property
+    def kind(self) -> FeeKind:
+        """Return the kind of the schedule."""
+        return FeeKind.FLAT if self.table is None else FeeKind.INDIAN_EQUITY
+
+    def hold_rate(self, deal: Deal) -> Decimal:
+        """Return the rate of the value that money must be held for: the worst that may come."""
+        if self.table is None:
+            return self.flat.hold_rate(deal.side)
+        if deal.side is Side.SELL:
+            return ZERO
+        return self.table.worst_of_a_buy(deal.exchange, segment_of(deal.product), deal.at)
+
+    def of_fill(
+        self,
+        deal: Deal,
+        quantity: Decimal,
+        price: Decimal,
+        *,
+        liquidity: Liquidity,
+        before: Decimal,
+    ) -> FillFee:
+        """Return the fee of a fill of an order that had traded `before` in value."""
+        if self.table is None:
+            rate = self.flat.of(liquidity)
+            return fill_fee(deal.side, quantity, price, rate=rate, mode=self.flat.mode)
+        value = to_ledger(quantity * price)
+        charges = fill_charges(deal.side, value, self._rates(deal, self.table), before=before)
+        return FillFee(quote=charges.total, base=ZERO)
+
+    def of_order(self, deal: Deal, quantity: Decimal, price: Decimal) -> Charges:
+        """Return what an order costs that trades at one price; a flat fee is its brokerage.
+
+        Of maker and taker the dearer counts; a fee that is paid in units, at their worth.
+        """
+        if self.table is None:
+            dearer = max(self.flat.maker, self.flat.taker)
+            return Charges(brokerage=fee_of(quantity, price, dearer))
+        value = to_ledger(quantity * price)
+        return order_charges(deal.side, value, self._rates(deal, self.table))
+
+    def _rates(self, deal: Deal, table: ChargeTable) -> Rates:
+        return table.at(deal.exchange, segment_of(deal.product), deal.at)
+
+
+NO_FEES = AccountFees(FeeRates(maker=ZERO, taker=ZERO, mode=FeeMode.QUOTE))
