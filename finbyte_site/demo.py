@@ -91,7 +91,9 @@ def simulated_quote(instrument: Instrument, *, now: datetime) -> Quote:
     token = instrument.pk
     provider = SimulatedProvider([instrument.spec])
     tick = provider.poll([token], moment=now)[0]
-    day = provider.opening(token, moment=now) or first_figures(tick.price, day=now.date())
+    day = provider.opening(token, moment=now) or first_figures(
+        tick.price, quantity=tick.last_quantity, day=now.date()
+    )
     return Quote(
         instrument_token=token,
         source=provider.source,

@@ -41,6 +41,8 @@ def encode_quote(quote: Quote) -> bytes:
             "pc": plain(quote.previous_close),
             "xt": quote.exchange_time,
             "rt": quote.received_at,
+            "tv": plain(quote.traded_value),
+            "tq": plain(quote.traded_quantity),
             "d": None if depth is None else [_levels(depth.bids), _levels(depth.asks)],
         }
     )
@@ -70,6 +72,9 @@ def _quote(row: dict[str, Any]) -> Quote:
         exchange_time=datetime.fromisoformat(row["xt"]),
         received_at=datetime.fromisoformat(row["rt"]),
         depth=None if depth is None else Depth(bids=_side(depth[0]), asks=_side(depth[1])),
+        # Absent from what an older feed has written.
+        traded_value=Decimal(row.get("tv", 0)),
+        traded_quantity=Decimal(row.get("tq", 0)),
     )
 
 

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from market.domain.enums import FillModel, SourceKind
 
+_AVERAGE_STEP = Decimal("1e-8")
+
 
 @dataclass(frozen=True, slots=True)
 class DepthLevel:
@@ -51,7 +53,8 @@ class Quote:
     """The newest known state of an instrument, as kept in Redis.
 
     `exchange_time` is market time (dates trades and candles), `received_at` is wall time
-    (measures age) - decisions 19.
+    (measures age) - decisions 19. `traded_value` and `traded_quantity` are sums over those trades
+    of the day that were seen one by one; `volume` may count more.
     """
 
     instrument_token: int
@@ -69,6 +72,15 @@ class Quote:
     exchange_time: datetime
     received_at: datetime
     depth: Depth | None
+    traded_value: Decimal = Decimal(0)
+    traded_quantity: Decimal = Decimal(0)
+
+    @property
+    def average_price(self) -> Decimal:
+        """Return the day's average by volume to 8 decimals, the last price before any trade."""
+        if not self.traded_quantity:
+            return self.last_price
+        return (self.traded_value / self.traded_quantity).quantize(_AVERAGE_STEP)
 
     @property
     def price_run(self) -> str:

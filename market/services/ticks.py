@@ -130,6 +130,8 @@ class TickWriter:
             low=quote.low,
             last=quote.last_price,
             previous_close=quote.previous_close,
+            traded_value=quote.traded_value,
+            traded_quantity=quote.traded_quantity,
         )
         return _Track(quote.sequence, figures, bar)
 
@@ -172,14 +174,16 @@ class TickWriter:
             exchange_time=tick.exchange_time,
             received_at=now,
             depth=tick.depth,
+            traded_value=figures.traded_value,
+            traded_quantity=figures.traded_quantity,
         )
 
     def _figures(self, track: _Track, tick: Tick) -> DayFigures:
         day = self._day(tick.instrument_token, tick.exchange_time)
         known = track.figures or self._opening(tick.instrument_token, tick.exchange_time)
         if known is None:
-            return first_figures(tick.price, day=day)
-        return known.with_price(tick.price, day=day)
+            return first_figures(tick.price, quantity=tick.last_quantity, day=day)
+        return known.with_trade(tick.price, quantity=tick.last_quantity, day=day)
 
     def _close(self, token: int, name: str, bar: CandleBar) -> None:
         self._closed.append(StoredBar(token, name, Interval.MINUTE, bar))

@@ -78,6 +78,8 @@ def test_a_killed_feed_goes_on_with_number_volume_day_and_minute(redis_client):
     assert after.high >= before.high
     minute = Candle.objects.get(instrument_id=ONGC, time=NOON)
     prices = recent_ticks(redis_client, ONGC, after_sequence=0)
+    assert after.traded_quantity == sum(tick.last_quantity for tick in prices)
+    assert after.traded_value == sum(tick.price * tick.last_quantity for tick in prices)
     in_minute = [tick.price for tick in prices if tick.exchange_time < NOON + timedelta(minutes=1)]
     assert (minute.open, minute.close) == (in_minute[0], in_minute[-1])
     assert (minute.high, minute.low) == (max(in_minute), min(in_minute))

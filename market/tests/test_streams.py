@@ -18,7 +18,12 @@ amounts = st.decimals(
 def test_a_quote_survives_the_journey(price, quantity, sequence):
     level = DepthLevel(price, quantity, 3)
     quote = replace(
-        quote_of(), last_price=price, sequence=sequence, depth=Depth((level,), (level, level))
+        quote_of(),
+        last_price=price,
+        sequence=sequence,
+        depth=Depth((level,), (level, level)),
+        traded_value=price * 3,
+        traded_quantity=quantity,
     )
     assert streams.decode_quote(streams.encode_quote(quote)) == quote
 
