@@ -88,14 +88,15 @@ _PENDING = "market:intervals.read"
 _EVENT_SECONDS = 24 * 3600
 
 _MERGE = """
-local function merge(key, token, low, high, last, seq)
-  local old = redis.call('HGET', key, token)
-  if old then
-    local l, h = string.match(old, '^([^|]+)|([^|]+)|')
+local function merge(key, token, low, high, last, seq, run)
+  local l, h, r = string.match(redis.call('HGET', key, token) or '',
+                               '^([^|]+)|([^|]+)|[^|]+|[^|]+|(.*)$')
+  -- An interval is of one source: prices of the one before say nothing about those of the next.
+  if r == run then
     if tonumber(l) < tonumber(low) then low = l end
     if tonumber(h) > tonumber(high) then high = h end
   end
-  redis.call('HSET', key, token, low .. '|' .. high .. '|' .. last .. '|' .. seq)
+  redis.call('HSET', key, token, table.concat({low, high, last, seq, run}, '|'))
 end
 """
 # One script, so that a tick is stored, added to its interval, kept in the ring and published, or
@@ -108,13 +109,13 @@ local function publish()
   if #batch > 0 then redis.call('PUBLISH', KEYS[4], '[' .. table.concat(batch, ',') .. ']') end
   batch = {}
 end
-for i = 1, #ARGV, 7 do
+for i = 1, #ARGV, 8 do
   local token, fence, quote, tick = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
-  local price, seq, bar = ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+  local price, seq, bar, run = ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
   local held = redis.call('HGET', KEYS[3], token)
   if fence < 0 or not held or tonumber(held) <= fence then
     redis.call('HSET', KEYS[1], token, quote)
-    merge(KEYS[2], token, price, price, price, seq)
+    merge(KEYS[2], token, price, price, price, seq, run)
     redis.call('RPUSH', KEYS[5] .. token, tick)
     redis.call('LTRIM', KEYS[5] .. token, -256, -1)
     if bar ~= '' then redis.call('HSET', KEYS[6], token, bar) end
@@ -134,8 +135,9 @@ _READ_INTERVALS = (
     + """
 local current = redis.call('HGETALL', KEYS[1])
 for i = 1, #current, 2 do
-  local low, high, last, seq = string.match(current[i + 1], '^([^|]+)|([^|]+)|([^|]+)|([^|]+)$')
-  merge(KEYS[2], current[i], low, high, last, seq)
+  local low, high, last, seq, run = string.match(current[i + 1],
+                                                 '^([^|]+)|([^|]+)|([^|]+)|([^|]+)|(.*)$')
+  if low then merge(KEYS[2], current[i], low, high, last, seq, run) end
 end
 redis.call('DEL', KEYS[1])
 return redis.call('HGETALL', KEYS[2])
@@ -144,7 +146,7 @@ return redis.call('HGETALL', KEYS[2])
 _RELEASE_INTERVALS = """
 for i = 1, #ARGV, 2 do
   local kept = redis.call('HGET', KEYS[1], ARGV[i])
-  if kept and string.match(kept, '([^|]+)$') == ARGV[i + 1] then
+  if kept and string.match(kept, '^[^|]+|[^|]+|[^|]+|([^|]+)') == ARGV[i + 1] then
     redis.call('HDEL', KEYS[1], ARGV[i])
   end
 end
@@ -212,6 +214,7 @@ def put_ticks(
                 plain(quote.last_price),
                 quote.sequence,
                 bars.get(token, b""),
+                quote.price_run,
             ]
         keys = (_QUOTES, _CURRENT, _FENCES, TICKS_CHANNEL, _ring(""), _OPEN_BARS)
         heard += cast("int", client.eval(_PUT_TICKS, len(keys), *keys, *arguments))
@@ -236,13 +239,14 @@ def read_open_bar(client: redis.Redis, token: int) -> tuple[str, CandleBar] | No
 
 
 def _interval(token: bytes, text: bytes) -> PriceInterval:
-    low, high, last, sequence = text.decode().split("|")
+    low, high, last, sequence, *run = text.decode().split("|", 4)
     return PriceInterval(
         instrument_token=int(token),
         low=Decimal(low),
         high=Decimal(high),
         last=Decimal(last),
         sequence=int(sequence),
+        price_run="".join(run),
     )
 
 

@@ -108,10 +108,14 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class PriceInterval:
-    """Lowest and highest tick of an instrument since the last wake-up pass (decisions 18)."""
+    """Lowest and highest tick of an instrument since the last wake-up pass (decisions 18).
+
+    All its ticks are of one source, `price_run`.
+    """
 
     instrument_token: int
     low: Decimal
     high: Decimal
     last: Decimal
     sequence: int
+    price_run: str = ""
