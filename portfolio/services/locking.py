@@ -14,11 +14,14 @@ from typing import Any, Self
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
-from market.domain.enums import FeeMode, OrderStatus, OrderType, Side, TimeInForce
+from market.domain.enums import FeeMode, OrderStatus, OrderType, Product, Side, TimeInForce
+from portfolio.domain.account_fees import AccountFees, FeeKind
+from portfolio.domain.charges import ChargeTable
 from portfolio.domain.fees import ZERO, FeeRates
 from portfolio.domain.ledger import hold_for
 from portfolio.domain.order_state import resting_status
 from portfolio.exceptions import StaleFence
+from portfolio.selectors.charges import charge_table
 
 
 @dataclass(slots=True)
@@ -38,15 +41,16 @@ class LockedBook:
     status: str
     status_reason: str
     compliance_profile: str
-    fees: FeeRates
+    fees: AccountFees
 
     @classmethod
-    def of(cls, row: Sequence[Any]) -> Self:
-        """Read a row of `_BOOKS`."""
-        *columns, maker, taker, fee_mode = row
+    def of(cls, row: Sequence[Any], *, table: ChargeTable | None) -> Self:
+        """Read a row of `_BOOKS`; `table` has the charge rates where a row needs them."""
+        *columns, maker, taker, fee_mode, fee_kind = row
         rates = FeeRates(maker=maker, taker=taker, mode=FeeMode(fee_mode))
+        fees = AccountFees(rates, table if fee_kind == FeeKind.INDIAN_EQUITY else None)
         values = dict(zip(_BOOK_COLUMNS, columns, strict=True))
-        return cls(fees=rates, **values)
+        return cls(fees=fees, **values)
 
 
 _BOOK_COLUMNS = [field.name for field in fields(LockedBook) if field.name != "fees"]
@@ -54,11 +58,12 @@ _BOOK_COLUMNS = [field.name for field in fields(LockedBook) if field.name != "fe
 _BOOKS = """
     SELECT b.id, b.user_id, b.venue_account_id, b.kind, b.trading_state, b.quote_asset,
            b.event_seq, b.closed_at, v.fill_model, v.mode, v.status, v.status_reason,
-           v.compliance_profile, coalesce(f.maker_rate, 0), coalesce(f.taker_rate, 0), v.fee_mode
+           v.compliance_profile, coalesce(f.maker_rate, 0), coalesce(f.taker_rate, 0), v.fee_mode,
+           f.kind
       FROM portfolio_book b
       JOIN portfolio_venueaccount v ON v.id = b.venue_account_id
       LEFT JOIN LATERAL (
-           SELECT maker_rate, taker_rate FROM portfolio_feeschedule s
+           SELECT maker_rate, taker_rate, kind FROM portfolio_feeschedule s
             WHERE s.venue_account_id = v.id
             ORDER BY s.valid_from <= %s DESC,
                      CASE WHEN s.valid_from <= %s THEN s.valid_from END DESC NULLS LAST,
@@ -81,7 +86,10 @@ def lock_books(
     query = _BOOKS + (" SKIP LOCKED" if skip_locked else "")
     with connection.cursor() as cursor:
         cursor.execute(query, [now, now, sorted(set(book_ids))])
-        return {row[0]: LockedBook.of(row) for row in cursor.fetchall()}
+        rows = cursor.fetchall()
+    is_itemised = any(row[-1] == FeeKind.INDIAN_EQUITY for row in rows)
+    table = charge_table() if is_itemised else None
+    return {row[0]: LockedBook.of(row, table=table) for row in rows}
 
 
 def share_fence(shard: int, fence: int) -> None:
@@ -109,6 +117,7 @@ class LockedOrder:
     slot_ref: str | None
     side: Side
     order_type: OrderType
+    product: Product
     time_in_force: TimeInForce
     quantity: Decimal
     price: Decimal | None
@@ -135,12 +144,14 @@ class LockedOrder:
     updated_at: datetime
     last_event_hash: str
     event_count: int
+    exchange: str
     base_asset: str
     quote_asset: str
 
     def __post_init__(self) -> None:
         self.side = Side(self.side)
         self.order_type = OrderType(self.order_type)
+        self.product = Product(self.product)
         self.time_in_force = TimeInForce(self.time_in_force)
         self.status = OrderStatus(self.status)
 
@@ -176,13 +187,14 @@ class LockedOrder:
         return resting_status(self.order_type, is_triggered=self.triggered_at is not None)
 
 
+_OF_INSTRUMENT = ("exchange", "base_asset", "quote_asset")
 ORDER_COLUMNS = tuple(
-    field.name for field in fields(LockedOrder) if field.name not in {"base_asset", "quote_asset"}
+    field.name for field in fields(LockedOrder) if field.name not in _OF_INSTRUMENT
 )
 _ORDERS = (
     "SELECT "  # noqa: S608 - column names of a dataclass
     + ", ".join(f"o.{name}" for name in ORDER_COLUMNS)
-    + ", i.base_asset, i.quote_asset FROM portfolio_order o"
+    + ", i.exchange, i.base_asset, i.quote_asset FROM portfolio_order o"
     " JOIN market_instrument i ON i.instrument_token = o.instrument_id"
     " WHERE {where} ORDER BY o.id FOR UPDATE OF o"
 )

@@ -26,6 +26,7 @@ from market.domain.enums import (
 )
 from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
+from portfolio.domain.account_fees import Deal
 from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import AccountKind, PostingKind, hold_for, moved
 from portfolio.domain.order_state import EventKind
@@ -287,6 +288,8 @@ def _order_row(
     spec = draft.instrument
     buys = draft.side is Side.BUY
     source_model = FillModel.LAST_TRADE if quote is None else quote.fill_model
+    market_time = None if quote is None else quote.exchange_time
+    deal = Deal(draft.side, spec.exchange, draft.product, market_time or now)
     return {
         **_BLANK,
         "id": order_id,
@@ -318,8 +321,8 @@ def _order_row(
         "fill_model": book.fill_model or source_model,
         "price_run": "" if quote is None else quote.price_run,
         "hold_asset": spec.quote_asset if buys else spec.base_asset,
-        "hold_fee_rate": book.fees.hold_rate(draft.side),
-        "market_time": None if quote is None else quote.exchange_time,
+        "hold_fee_rate": book.fees.hold_rate(deal),
+        "market_time": market_time,
         "expires_at": _expiry(request, quote),
         "send_after": request.send_after,
         "created_at": now,

@@ -8,7 +8,8 @@ from typing import Any
 from market.domain.calendars import IST
 from market.domain.enums import OrderStatus
 from market.domain.messages import ExecutionReport, ReportKind
-from portfolio.domain.fees import ZERO, fill_fee, to_ledger
+from portfolio.domain.account_fees import Deal
+from portfolio.domain.fees import ZERO, to_ledger
 from portfolio.domain.ledger import FillPlan, FillTerms, PostingKind, plan_fill
 from portfolio.domain.order_state import IN_FLIGHT, EventKind, can_happen
 from portfolio.domain.positions import apply_trade
@@ -229,12 +230,12 @@ def _book_money(
         quote_asset=order.quote_asset,
         quantity=report.quantity,
         value=to_ledger(report.quantity * price),
-        fee=fill_fee(
-            order.side,
+        fee=fees.of_fill(
+            Deal(order.side, order.exchange, order.product, report.exchange_time),
             report.quantity,
             price,
-            rate=fees.of(report.liquidity),
-            mode=fees.mode,
+            liquidity=report.liquidity,
+            before=order.filled_value,
         ),
         held=order.hold_remaining,
         hold_after=hold_after,
