@@ -4,9 +4,11 @@ An empty value is an absent one (kite-api.md rule 10). Addresses of Kite ignore 
 know; our own (`StrictForm`) refuse them.
 """
 
+import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from django.http import QueryDict
 from rest_framework import serializers
@@ -48,6 +50,18 @@ def read_rows(request: Request, form: type[serializers.Serializer[Any]]) -> list
     return checked_rows(rows, form, name="body")
 
 
+def read_json(text: str, *, name: str) -> Any:
+    """Return what the JSON in a form's field says, fractions as decimals."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"`{name}` is not JSON.", field=name, code="not_json") from error
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
 def checked_rows(
     rows: Iterable[Any], form: type[serializers.Serializer[Any]], *, name: str
 ) -> list[dict[str, Any]]:
@@ -56,13 +70,15 @@ def checked_rows(
     if not 0 < len(listed) <= MOST_ROWS:
         message = f"`{name}` must have 1 to {MOST_ROWS} rows; it has {len(listed)}."
         raise InvalidInput(message, field=name, code="rows")
-    return [_checked_row(row, form, name=f"{name}[{index}]") for index, row in enumerate(listed)]
+    return [checked_row(row, form, name=f"{name}[{index}]") for index, row in enumerate(listed)]
 
 
-def _checked_row(row: Any, form: type[serializers.Serializer[Any]], *, name: str) -> dict[str, Any]:
+def checked_row(row: Any, form: type[serializers.Serializer[Any]], *, name: str) -> dict[str, Any]:
+    """Return the checked fields of an object that came inside a body or field called `name`."""
     if not isinstance(row, Mapping):
         raise InvalidInput(f"`{name}` must be an object.", field=name, code="not_an_object")
-    present = {key: value for key, value in row.items() if value not in {"", None}}
+    # Compared one by one: a value may be a list, which no set takes.
+    present = {key: value for key, value in row.items() if value is not None and value != ""}
     return _checked(present, form, prefix=f"{name}.")
 
 
@@ -94,7 +110,7 @@ def _refusal(errors: Any, *, prefix: str) -> InvalidInput:
     field, found = next(iter(errors.items()))
     while isinstance(found, Mapping):
         inner, found = next(iter(found.items()))
-        field = f"{field}.{inner}"
+        field += f"[{inner}]" if isinstance(inner, int) else f".{inner}"
     error = found[0]
     name = f"{prefix}{field}" if field != "non_field_errors" else prefix.rstrip(".") or "body"
     code = str(getattr(error, "code", "invalid"))
