@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from redis.exceptions import RedisError
 
 from accounts import exceptions as accounts
+from api import exceptions as api
 from api.envelope import failure
 from bots import exceptions as bots
 from market import exceptions as market
@@ -68,6 +69,9 @@ TABLE: dict[type[Exception], WireError] = {
     bots.BotNotFound: _NOT_FOUND,
     bots.BotNotReady: WireError(400, "OrderException"),
     bots.UnknownBotKind: _INPUT,
+    api.ApiError: _OUR_FAULT,
+    api.RateExceeded: WireError(429, "NetworkException"),
+    api.RatesUnknown: WireError(503, "NetworkException"),
     OperationalError: WireError(503, "GeneralException", "The database does not answer now."),
     InterfaceError: WireError(503, "GeneralException", "The database does not answer now."),
     RedisError: WireError(503, "NetworkException", "Live data are not reachable now."),
@@ -84,7 +88,10 @@ _BY_STATUS: dict[int, WireError] = {
     503: WireError(503, "GeneralException", "Not available now."),
 }
 _REDIRECT = WireError(400, "InputException", "The API does not redirect. Use its exact address.")
-_DETAILS = ("field", "code", "minimum", "maximum", "asset", "needed", "available")
+_DETAILS = (
+    *("field", "code", "minimum", "maximum", "asset", "needed", "available"),
+    *("limit", "window", "budget", "retry_after"),
+)
 
 
 def wire_error(error: Exception) -> WireError:

@@ -257,6 +257,22 @@ APPEND_SLASH = False
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
+# What one api_key may ask for, in any second or minute and in a trading day (api.budgets).
+API_RATES = {
+    budget: {
+        span: env.integer(
+            f"FINBYTE_API_{budget}_PER_{span}".upper(), default=limit, low=1, high=high
+        )
+        for span, limit, high in spans
+    }
+    for budget, spans in {
+        "orders": [("second", 10, 1000), ("minute", 400, 10_000), ("day", 5000, 10_000_000)],
+        "cancels": [("second", 10, 1000)],
+        "historical": [("second", 3, 1000)],
+        "other": [("second", 10, 1000)],
+    }.items()
+}
+
 # Where venues are asked about keys; plain http on this machine only.
 VENUE_ADDRESSES = {
     venue: env.public_address(setting, default=address, lan=False).geturl().rstrip("/")

@@ -8,6 +8,7 @@ from django.db import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 import accounts.exceptions
+import api.exceptions
 import bots.exceptions
 import market.exceptions
 import portfolio.exceptions
@@ -41,6 +42,7 @@ KITE_PAIRS = {
 
 
 ROOTS = (
+    api.exceptions.ApiError,
     accounts.exceptions.AccountsError,
     market.exceptions.MarketError,
     portfolio.exceptions.PortfolioError,
@@ -49,12 +51,12 @@ ROOTS = (
 
 
 def our_exceptions():
-    """Return every exception that may leave one of the four apps, wherever it is written.
+    """Return every exception that may leave one of the apps, wherever it is written.
 
     What does not come from a root (a ValueError of the domain, say) is caught inside its app.
     """
     found = set()
-    for package in (accounts, market, portfolio, bots):
+    for package in (api, accounts, market, portfolio, bots):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if {"tests", "migrations", "benches", "management"} & set(module.name.split(".")):
                 continue

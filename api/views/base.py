@@ -16,11 +16,13 @@ from accounts.exceptions import AccountsError, InvalidInput
 from api.authentication import TokenAuthentication
 from api.budgets import Rate
 from api.errors import error_response, status_response
+from api.exceptions import ApiError
+from api.throttles import ApiRates
 from bots.exceptions import BotsError
 from market.exceptions import MarketError
 from portfolio.exceptions import PortfolioError
 
-_OURS = (AccountsError, MarketError, PortfolioError, BotsError)
+_OURS = (ApiError, AccountsError, MarketError, PortfolioError, BotsError)
 
 
 class AnswerJson(BaseContentNegotiation):
@@ -52,7 +54,7 @@ class ApiView(APIView):
 
     authentication_classes = [TokenAuthentication]
     permission_classes = []
-    throttle_classes = []
+    throttle_classes = [ApiRates]
     renderer_classes = [JSONRenderer]
     parser_classes = [FormParser]
     content_negotiation_class = AnswerJson
