@@ -16,10 +16,13 @@ DUST = Decimal("0.000000001")
 
 
 class AccountKind(StrEnum):
-    """Pots of the ledger; the first two belong to a book, the rest to the platform."""
+    """Pots of the ledger; the first four belong to a book, the rest to the platform."""
 
     AVAILABLE = "AVAILABLE"
     HELD = "HELD"
+    # Only of an intraday book: cash that secures short sales, and units owed (below 0).
+    MARGIN = "MARGIN"
+    BORROWED = "BORROWED"
     EXTERNAL = "EXTERNAL"
     CLEARING = "CLEARING"
     FEES = "FEES"
@@ -34,6 +37,8 @@ class PostingKind(StrEnum):
     HOLD = "HOLD"
     RELEASE = "RELEASE"
     TRADE = "TRADE"
+    BORROW = "BORROW"
+    MARGIN = "MARGIN"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from portfolio.models.venue_accounts import VenueAccount
 class Book(models.Model):
     """A slice of capital on one venue account; orders, trades, money and limits hang on it.
 
+    A person trades from two of them that share one purse: Manual (product CNC) and Intraday
+    (product MIS, long and short, squared off each day).
+
     `event_seq` counts what happened to its orders, `consumed_seq` what its owner has read; a
     book with the first above the second has news for its owner (decisions 8: portfolio does not
     know who that is).
@@ -19,6 +22,7 @@ class Book(models.Model):
         """What the book is for."""
 
         MANUAL = "MANUAL"
+        INTRADAY = "INTRADAY"
         BOT = "BOT"
 
     class TradingState(models.TextChoices):
@@ -49,6 +53,11 @@ class Book(models.Model):
                 fields=["venue_account"],
                 condition=models.Q(kind="MANUAL"),
                 name="book_one_manual_per_account",
+            ),
+            models.UniqueConstraint(
+                fields=["venue_account"],
+                condition=models.Q(kind="INTRADAY"),
+                name="book_one_intraday_per_account",
             ),
             models.CheckConstraint(
                 condition=models.Q(consumed_seq__lte=models.F("event_seq")),

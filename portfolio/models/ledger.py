@@ -10,7 +10,8 @@ from portfolio.models.books import Book
 class LedgerAccount(models.Model):
     """One pot of one asset. A book has AVAILABLE and HELD; the platform has the rest.
 
-    Platform accounts (book is null) store no balance: every order would queue on that row.
+    An intraday book also has MARGIN (cash that secures what it sold short) and BORROWED (units
+    it owes, below 0), and its units are the sum of AVAILABLE, HELD and BORROWED. Platform accounts (book is null) store no balance: every order would queue on that row.
     """
 
     class Kind(models.TextChoices):
@@ -18,6 +19,8 @@ class LedgerAccount(models.Model):
 
         AVAILABLE = "AVAILABLE"
         HELD = "HELD"
+        MARGIN = "MARGIN"
+        BORROWED = "BORROWED"
         EXTERNAL = "EXTERNAL"
         CLEARING = "CLEARING"
         FEES = "FEES"
@@ -40,14 +43,19 @@ class LedgerAccount(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(book__isnull=True, balance__isnull=True)
-                | Q(book__isnull=False, balance__gte=0),
+                | Q(book__isnull=False, balance__gte=0)
+                | Q(book__isnull=False, kind="BORROWED"),
                 name="ledger_balance_not_below_0",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="BORROWED") | Q(balance__lte=0),
+                name="ledger_borrowed_not_above_0",
             ),
             models.CheckConstraint(
                 condition=Q(
                     book__isnull=True, kind__in=["EXTERNAL", "CLEARING", "FEES", "ROUNDING"]
                 )
-                | Q(book__isnull=False, kind__in=["AVAILABLE", "HELD"]),
+                | Q(book__isnull=False, kind__in=["AVAILABLE", "HELD", "MARGIN", "BORROWED"]),
                 name="ledger_kind_fits_owner",
             ),
         ]

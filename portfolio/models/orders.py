@@ -87,6 +87,8 @@ class Order(models.Model):
     hold_remaining = models.DecimalField(max_digits=28, decimal_places=12, default=0)
     # The fee rate the hold was computed with (zero where the fee is paid in the received asset).
     hold_fee_rate = models.DecimalField(max_digits=12, decimal_places=8, default=0)
+    # The highest price a short sale was planned at: its collateral; null where nothing is short.
+    margin_price = models.DecimalField(max_digits=28, decimal_places=12, null=True)
     # Prices the order was decided on (decisions 19: market time and wall time).
     market_time = models.DateTimeField(null=True)
     created_at = models.DateTimeField()

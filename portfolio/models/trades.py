@@ -59,8 +59,10 @@ class Trade(models.Model):
 class Position(models.Model):
     """What a book holds of one instrument: units and what they cost, never an average.
 
-    `cost` is the quote asset paid for the units held (fees apart); `realised` is what closed
-    units have earned against that cost, fees apart; `fees_quote` and `fees_base` are all fees.
+    `cost` is the quote asset paid for the units held (fees apart); a short position, which only
+    an intraday book has, is a negative quantity with a negative cost: what it was sold for.
+    `realised` is what closed units have earned against that cost, fees apart; `fees_quote` and
+    `fees_base` are all fees. `opened_at`: since when it is not flat, on this side.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions")
@@ -75,6 +77,7 @@ class Position(models.Model):
     buy_value = models.DecimalField(max_digits=40, decimal_places=12, default=0)
     sell_quantity = models.DecimalField(max_digits=28, decimal_places=12, default=0)
     sell_value = models.DecimalField(max_digits=40, decimal_places=12, default=0)
+    opened_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()
 
     objects = OwnedQuerySet.as_manager()
@@ -82,6 +85,10 @@ class Position(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["book", "instrument"], name="position_once"),
+            models.CheckConstraint(
+                condition=(Q(quantity__gte=0) | Q(cost__lte=0)) & (~Q(quantity=0) | Q(cost=0)),
+                name="position_cost_of_its_side",
+            ),
         ]
         indexes = [models.Index(fields=["user"], name="position_user")]
 
