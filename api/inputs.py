@@ -54,7 +54,7 @@ def read_json(text: str, *, name: str) -> Any:
     """Return what the JSON in a form's field says, fractions as decimals."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidInput(f"`{name}` is not JSON.", field=name, code="not_json") from error
 
 
