@@ -17,10 +17,13 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
+from accounts.models import ApiApp  # noqa: E402
 from accounts.services.users import register_user  # noqa: E402
+from accounts.tests.api_apps import MadeApp, agree, make_app  # noqa: E402
 from bots.models import Bot  # noqa: E402
 from bots.runtime.hints import hint_bot  # noqa: E402
 from bots.services.bots import create_bot, start_bot, stop_bot  # noqa: E402
+from finbyte_site.sign_up import sign_up  # noqa: E402
 from market import streams  # noqa: E402
 from market.selectors import instrument_by_symbol  # noqa: E402
 from portfolio.models import Book, VenueAccount  # noqa: E402
@@ -92,9 +95,30 @@ def stop_grids(*, ids: list[int]) -> list[int]:
     return ids
 
 
+def open_program(*, owner: str) -> dict[str, str]:
+    """Sign a user up and register an app of his; return its key and secret."""
+    now = timezone.now()
+    user = sign_up(
+        email=f"{owner}@example.com",
+        password="correct horse battery staple",
+        client_address=None,
+        now=now,
+    )
+    made = make_app(user, now=now, products=["CNC", "MIS"])
+    return {"api_key": made.app.api_key, "api_secret": made.secret}
+
+
+def log_in_program(*, api_key: str) -> str:
+    """Consent as the app's owner does in the browser; return the request token."""
+    app = ApiApp.objects.select_related("user").get(api_key=api_key)
+    return agree(MadeApp(app, ""), app.user, now=timezone.now())
+
+
 SCENARIOS: dict[str, Callable[..., Any]] = {
     "start_grids": start_grids,
     "stop_grids": stop_grids,
+    "open_program": open_program,
+    "log_in_program": log_in_program,
 }
 
 
