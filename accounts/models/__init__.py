@@ -5,6 +5,7 @@ from accounts.models.audit import AuditEvent
 from accounts.models.delegations import Delegation
 from accounts.models.devices import DeviceToken, LogInPlace, TrustedAddress, TrustedDevice
 from accounts.models.guesses import GuessBucket
+from accounts.models.postback_receivers import PostbackReceiver
 from accounts.models.second_factors import AuthenticatorApp, FactorGuesses, RecoveryCode
 from accounts.models.sessions import ConsoleSession
 from accounts.models.users import User
@@ -20,6 +21,7 @@ __all__ = [
     "FactorGuesses",
     "GuessBucket",
     "LogInPlace",
+    "PostbackReceiver",
     "RecoveryCode",
     "RequestToken",
     "TrustedAddress",

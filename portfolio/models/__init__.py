@@ -4,7 +4,9 @@ from portfolio.models.books import Book
 from portfolio.models.charges import ChargeRates
 from portfolio.models.credentials import ComplianceEvidence, VenueCredentials
 from portfolio.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from portfolio.models.order_plans import OrderPlan
 from portfolio.models.orders import IdempotencyKey, Order, OrderEvent, VenueEvent
+from portfolio.models.postbacks import Postback
 from portfolio.models.risk import KillSwitch, RateSecond, RiskLimit
 from portfolio.models.trades import Position, Trade
 from portfolio.models.venue_accounts import FeeSchedule, GatewayShard, VenueAccount
@@ -22,7 +24,9 @@ __all__ = [
     "LedgerTransaction",
     "Order",
     "OrderEvent",
+    "OrderPlan",
     "Position",
+    "Postback",
     "RateSecond",
     "RiskLimit",
     "Trade",
