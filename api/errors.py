@@ -72,6 +72,7 @@ TABLE: dict[type[Exception], WireError] = {
     api.ApiError: _OUR_FAULT,
     api.RateExceeded: WireError(429, "NetworkException"),
     api.RatesUnknown: WireError(503, "NetworkException"),
+    api.OrderDenied: WireError(400, "OrderException"),
     OperationalError: WireError(503, "GeneralException", "The database does not answer now."),
     InterfaceError: WireError(503, "GeneralException", "The database does not answer now."),
     RedisError: WireError(503, "NetworkException", "Live data are not reachable now."),
@@ -90,7 +91,7 @@ _BY_STATUS: dict[int, WireError] = {
 _REDIRECT = WireError(400, "InputException", "The API does not redirect. Use its exact address.")
 _DETAILS = (
     *("field", "code", "minimum", "maximum", "asset", "needed", "available"),
-    *("limit", "window", "budget", "retry_after"),
+    *("limit", "window", "budget", "retry_after", "order_id", "owners"),
 )
 
 

@@ -16,3 +16,11 @@ class RateExceeded(ApiError):
 
 class RatesUnknown(ApiError):
     """Requests cannot be counted now, so nothing is let through that has to be counted."""
+
+
+class OrderDenied(ApiError):
+    """Change the order or wait: policy denied it; it is kept as REJECTED under `order_id`."""
+
+    def __init__(self, message: str, *, code: str, order_id: str) -> None:
+        super().__init__(message)
+        self.code, self.order_id = code, order_id

@@ -37,6 +37,28 @@ def bot_of(user: User, bot_id: int) -> Bot:
     return bot
 
 
+@dataclass(frozen=True, slots=True)
+class BookOwner:
+    """The bot that a book belongs to."""
+
+    bot_id: int
+    name: str
+
+    @property
+    def tag(self) -> str:
+        """Return how orders name it (decisions 29)."""
+        return f"bot:{self.bot_id}"
+
+
+def owners_of_books(user: User) -> dict[int, BookOwner]:
+    """Return the bots of a user by their books."""
+    rows = Bot.objects.for_user(user).filter(book__isnull=False)
+    return {
+        book_id: BookOwner(bot_id, name)
+        for book_id, bot_id, name in rows.values_list("book_id", "pk", "name")
+    }
+
+
 def pending_commands(bots: Iterable[Bot]) -> dict[int, set[str]]:
     """Return what people have asked of each bot and no step has carried out yet."""
     return _by_bot(BotCommand.objects.filter(bot__in=list(bots), handled_at__isnull=True))

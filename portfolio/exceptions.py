@@ -37,7 +37,12 @@ class InsufficientFunds(PortfolioError):
 
 
 class InsufficientUnits(InsufficientFunds):
-    """Sell less: the book does not hold so many units; nothing was written."""
+    """Sell less: the book does not hold so many units; nothing was written.
+
+    `owners` names who has units that this book cannot sell.
+    """
+
+    owners: str | None = None
 
 
 class AccountTakesNoOrders(InvalidOrder):

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from api.serializers.order_standing import Standing, standing_after
 from api.wire import number, wire_time
+from bots.selectors import BookOwner
 from market.domain.calendars import IST
 from market.domain.enums import OrderStatus, OrderType, Product, Side, TimeInForce, Variety
 from portfolio.domain.order_state import KITE_STATUS, default_message, kite_status
@@ -104,6 +105,12 @@ def trade_row(trade: Trade) -> dict[str, Any]:
         "order_timestamp": f"{order.created_at.astimezone(IST):%H:%M:%S}",
         "exchange_timestamp": wire_time(filled_at),
     }
+
+
+def bot_id_of(order: Order, owners: Mapping[int, BookOwner]) -> int | None:
+    """Return the bot whose book an order is in, if it is a bot's."""
+    owner = owners.get(order.book_id)
+    return None if owner is None else owner.bot_id
 
 
 def _quantities(standing: Standing, status: OrderStatus) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -11,8 +12,9 @@ from django.db.models import QuerySet
 from accounts.models import User
 from market.domain.calendars import day_start
 from market.domain.enums import TERMINAL_STATUSES
+from market.models import Instrument
 from portfolio.exceptions import OrderNotFound
-from portfolio.models import Order, OrderEvent, Trade
+from portfolio.models import Book, Order, OrderEvent, Position, Trade
 
 # An order belongs to the day when it was made or changed since it began, or can still fill.
 _OF_DAY = """
@@ -61,7 +63,7 @@ def order_of_program(user: User, order_id: str) -> Order:
     found: list[Order] = []
     if order_id.isascii() and order_id.isdigit() and len(order_id) <= 18:
         rows = Order.objects.for_user(user).filter(pk=int(order_id))
-        found = _owned(rows.select_related("instrument"), user)
+        found = _owned(rows.select_related("instrument", "venue_account"), user)
     if not found:
         raise OrderNotFound(f"There is no order {order_id}.")
     return found[0]
@@ -81,6 +83,14 @@ def trades_of_day(user: User, *, now: datetime) -> QuerySet[Trade]:
 def trades_of_order(order: Order) -> QuerySet[Trade]:
     """Return the trades of an order, oldest first."""
     return order.trades.select_related("instrument", "order").order_by("pk")
+
+
+def units_elsewhere(user: User, instrument: Instrument, book: Book) -> list[tuple[int, Decimal]]:
+    """Return which other books of the account own units of an instrument, and how many."""
+    rows = Position.objects.for_user(user).filter(
+        instrument=instrument, book__venue_account=book.venue_account_id, quantity__gt=0
+    )
+    return list(rows.exclude(book=book).order_by("book_id").values_list("book_id", "quantity"))
 
 
 def _owned(rows: QuerySet[Order], user: User) -> list[Order]:

@@ -1,0 +1,188 @@
+"""Placing orders for programs: from checked fields to an order, in one transaction."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.request import Request
+
+from accounts.domain.client_address import client_address
+from accounts.exceptions import InvalidInput, Refused
+from accounts.models import ApiApp, ApiSession, User
+from accounts.services.api_apps import is_address_allowed
+from api.exceptions import OrderDenied
+from api.writes import idempotency_key, session_of
+from bots.selectors import owners_of_books
+from market.domain.enums import OrderStatus, OrderType, Product, Side, TimeInForce, Variety
+from market.domain.formatting import plain
+from market.domain.instruments import InstrumentSpec
+from market.domain.ticks import Quote
+from market.exceptions import InstrumentNotFound
+from market.models import Instrument
+from market.selectors import instrument_by_symbol
+from market.streams import connect, read_quotes
+from portfolio.domain.compliance import rules_of
+from portfolio.exceptions import InsufficientUnits
+from portfolio.models import Book, Order
+from portfolio.selectors.api_orders import units_elsewhere
+from portfolio.services.intraday import book_for
+from portfolio.services.orders import OrderRequest, PlacedOrder, place_order, wake_gateway
+
+ZERO = Decimal(0)
+# Which order types have a limit and which a trigger.
+PRICED = frozenset({OrderType.LIMIT, OrderType.SL})
+TRIGGERED = frozenset({OrderType.SL, OrderType.SL_M})
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An order that a program wants: what, from which book, at which market."""
+
+    instrument: Instrument
+    book: Book
+    request: OrderRequest
+    quote: Quote | None
+
+
+def variety_of(text: str) -> Variety:
+    """Return the variety of an address. Raises `InvalidInput`."""
+    try:
+        return Variety(text)
+    except ValueError:
+        known = ", ".join(Variety)
+        what = "Bracket orders (bo) are" if text == "bo" else f"`{text}` is"
+        message = f"{what} not offered. Use one of {known}."
+        raise InvalidInput(message, field="variety", code="not_offered") from None
+
+
+def require_address(request: Request) -> ApiSession:
+    """Return the session that may trade from where it calls. Raises `Refused`."""
+    session = session_of(request)
+    if not is_address_allowed(session.app, client_address(request.META)):
+        raise Refused(
+            f"Orders of the app {session.app.name} come from its registered addresses only."
+        )
+    return session
+
+
+def require_registered_address(app: ApiApp, profile: str) -> None:
+    """Refuse an app without registered addresses where an account's rules demand one."""
+    if rules_of(profile).static_address and not app.allowed_addresses:
+        raise Refused(
+            "This account takes orders from registered addresses only: register one for the app "
+            f"{app.name} first."
+        )
+
+
+def newest_quote(instrument_token: int) -> Quote | None:
+    """Return the newest quote of an instrument; without Redis it raises, before anything is done."""
+    return read_quotes(connect(), [instrument_token]).get(instrument_token)
+
+
+def place(request: Request, variety: Variety, fields: dict[str, Any]) -> PlacedOrder:
+    """Place the order of a program. Raises `OrderDenied` for one that was kept as rejected."""
+    wish = _wish(request, variety, fields)
+    try:
+        with transaction.atomic(durable=True):
+            placed = place_order(
+                wish.book.pk,
+                wish.request,
+                quote=wish.quote,
+                now=timezone.now(),
+                enqueue=wake_gateway,
+            )
+    except InsufficientUnits as error:
+        raise _naming_owners(error, session_of(request).user, wish) from None
+    if placed.status is OrderStatus.DENIED:
+        raise OrderDenied(placed.message, code=placed.code, order_id=str(placed.order_id))
+    return placed
+
+
+def _wish(request: Request, variety: Variety, fields: dict[str, Any]) -> Wish:
+    session = require_address(request)
+    product = Product(fields["product"])
+    if product not in session.app.products:
+        raise Refused(f"The app {session.app.name} may not trade {product}.")
+    instrument = _instrument(fields)
+    quote = newest_quote(instrument.pk)
+    book = book_for(
+        session.user,
+        product=product,
+        quote_asset=instrument.quote_asset,
+        now=timezone.now(),
+    )
+    require_registered_address(session.app, book.venue_account.compliance_profile)
+    wanted = _order_request(request, variety, spec=instrument.spec, fields=fields)
+    return Wish(instrument, book, wanted, quote)
+
+
+def _instrument(fields: dict[str, Any]) -> Instrument:
+    try:
+        return instrument_by_symbol(f"{fields['exchange']}:{fields['tradingsymbol']}")
+    except InstrumentNotFound as error:
+        raise InvalidInput(str(error), field="tradingsymbol", code="unknown") from error
+
+
+def _order_request(
+    request: Request, variety: Variety, *, spec: InstrumentSpec, fields: dict[str, Any]
+) -> OrderRequest:
+    """Return the order asked for; prices that its type does not have are not looked at, as Kite's."""
+    order_type = OrderType(fields["order_type"])
+    return OrderRequest(
+        instrument=spec,
+        side=Side(fields["transaction_type"]),
+        order_type=order_type,
+        quantity=fields["quantity"],
+        time_in_force=_validity(fields),
+        price=fields.get("price") if order_type in PRICED else None,
+        trigger_price=fields.get("trigger_price") if order_type in TRIGGERED else None,
+        product=Product(fields["product"]),
+        source=Order.Source.API,
+        idempotency_key=_key(request, fields),
+        variety=variety,
+        validity_ttl=fields.get("validity_ttl", 0) if fields.get("validity") == "TTL" else 0,
+        disclosed_quantity=fields.get("disclosed_quantity", ZERO),
+        market_protection=fields.get("market_protection", ZERO),
+        api_app_id=session_of(request).app_id,
+        tag=fields.get("tag", ""),
+        meta=_meta(fields),
+    )
+
+
+def _validity(fields: dict[str, Any]) -> TimeInForce:
+    validity = TimeInForce(fields.get("validity", TimeInForce.DAY))
+    if validity is TimeInForce.TTL and not fields.get("validity_ttl"):
+        message = "Missing or empty field `validity_ttl`: for how many minutes?"
+        raise InvalidInput(message, field="validity_ttl", code="required")
+    return validity
+
+
+def _meta(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what the order carries along unread."""
+    return {name: fields[name] for name in ("algo_id", "client_order_id") if name in fields}
+
+
+def _key(request: Request, fields: dict[str, Any]) -> str | None:
+    """Return what makes a retry the same order: the header, or the program's own order id.
+
+    The blank keeps the two apart: no header has one.
+    """
+    header, own = idempotency_key(request), fields.get("client_order_id")
+    if header is not None and own is not None:
+        message = "Send either `client_order_id` or the header Idempotency-Key, not both."
+        raise InvalidInput(message, field="client_order_id", code="both")
+    return header if own is None else f"{session_of(request).app_id} {own}"
+
+
+def _naming_owners(error: InsufficientUnits, user: User, wish: Wish) -> InsufficientUnits:
+    """Return the refusal with the bots that own what the book cannot sell (decisions 29)."""
+    units = units_elsewhere(user, wish.instrument, wish.book)
+    bots = owners_of_books(user) if units else {}
+    owned = [(bots[book_id], quantity) for book_id, quantity in units if book_id in bots]
+    if owned:
+        words = [f"{bot.name} ({bot.tag}) owns {plain(quantity)}" for bot, quantity in owned]
+        error.args = ("; ".join([str(error), *words]),)
+        error.owners = ", ".join(bot.tag for bot, _ in owned)
+    return error
