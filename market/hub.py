@@ -1,108 +1,50 @@
-"""Live prices to browsers: one task per web process listens once and writes to every socket.
+"""Live prices and private events to sockets: one task per web process listens once for all.
 
-A socket gets at most two frames a second, with everything that changed on it: each instrument is
-written once per round and the pieces are joined. A socket that cannot keep up is skipped, gets
-the newest prices when it can, and is dropped after ten seconds; nothing queues without bound.
+What is sent, how often and to how many is the business of each kind of socket: its writer says it,
+and its group does it (market.socket_groups). The hub knows what the newest prices are, whose events
+are wanted, and whose session has ended.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
-import redis
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
 from market.domain.ticks import Quote
-from market.listeners import Listener
+from market.listeners import CLOSE_GONE, CLOSE_NOT_ALLOWED, Listener, Listing, Ticker, Writer
+from market.private_events import PrivateEvents
 from market.selectors import instruments_by_token
+from market.socket_groups import Group, forever
 from market.streams import (
     ACCESS_CHANNEL,
     TICKS_CHANNEL,
     connect,
     connect_async,
     decode_quotes,
-    plain,
     read_quotes,
     user_channel,
 )
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 0.5
-# Rounds keep to half-second slots while prices come as regularly: counting each half second from
-# the last round would fall behind a feed of the same pace, up to half a second for every price.
-SLOT_SLACK_SECONDS = 0.1
-# Ticks of one feed pass arrive in several messages: they go out together.
-GATHER_SECONDS = 0.005
 STALE_CHECK_SECONDS = 1.0
 ACCESS_CHECK_SECONDS = 60.0
-DROP_AFTER_SECONDS = 10.0
-RETRY_SECONDS = 1.0
 JOIN_SECONDS = 3.0
-CLOSE_GONE = 1000
-MAX_SOCKETS = 20
-CLOSE_NOT_ALLOWED = 4401
-CLOSE_TOO_SLOW = 4408
-CLOSE_TOO_MANY = 4429
-_HUNDRED = Decimal(100)
 
 
-@dataclass(slots=True)
-class _Ticker:
-    """The newest state of one instrument, how it is written, and whether it was shown stale."""
-
-    quote: Quote
-    decimals: int
-    limit: timedelta
-    is_stale: bool = False
-
-    def is_too_old(self, now: datetime) -> bool:
-        """Say whether nobody should trade on this price any more."""
-        return not self.quote.is_fresh(now=now, limit=self.limit)
-
-    def fragment(self, now: datetime) -> str:
-        """Write the instrument's part of a frame."""
-        quote = self.quote
-        change = quote.last_price - quote.previous_close
-        percent = change / quote.previous_close * _HUNDRED if quote.previous_close else Decimal(0)
-        row = {
-            "i": quote.instrument_token,
-            "p": self._price(quote.last_price),
-            "c": f"{change:+.{self.decimals}f}",
-            "cp": f"{percent:+.2f}",
-            "v": plain(quote.volume),
-            "s": "stale" if self.is_stale else "ok",
-            "age": round(quote.age(now).total_seconds(), 1),
-            "bid": self._price(quote.best_bid),
-            "ask": self._price(quote.best_ask),
-            "o": self._price(quote.open),
-            "h": self._price(quote.high),
-            "l": self._price(quote.low),
-            "ts": quote.exchange_time,
-        }
-        return orjson.dumps(row).decode()
-
-    def _price(self, price: Decimal) -> str:
-        return f"{price:.{self.decimals}f}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    decimals: int
-    limit: timedelta
-
-
-def _listings(tokens: Iterable[int]) -> dict[int, _Listing]:
+def listings_of(tokens: Iterable[int]) -> dict[int, Listing]:
+    """Return what is known of the instruments that there are."""
     return {
-        token: _Listing(
+        token: Listing(
+            symbol=row.symbol,
             decimals=max(-int(row.spec.tick_size.as_tuple().exponent), 0),
             limit=row.freshness_limit,
         )
@@ -111,81 +53,81 @@ def _listings(tokens: Iterable[int]) -> dict[int, _Listing]:
 
 
 class Hub:
-    """The sockets of one web process. Runs while there is at least one."""
+    """The sockets of one web process. Works while there is at least one."""
 
     def __init__(self) -> None:
+        self._groups: dict[Writer, Group] = {}
         self._listeners: set[Listener] = set()
-        self._users: dict[int, set[Listener]] = {}
-        self._tickers: dict[int, _Ticker] = {}
-        self._listings: dict[int, _Listing] = {}
-        self._changed: set[int] = set()
-        self._arrived = asyncio.Event()
+        # How many sockets carry a user's events.
+        self._users: Counter[int] = Counter()
+        self._tickers: dict[int, Ticker] = {}
+        self._listings: dict[int, Listing] = {}
+        self._events = PrivateEvents()
         self._tasks: list[asyncio.Task[None]] = []
-        self._client: redis.asyncio.Redis | None = None
         self._rechecks: asyncio.Queue[list[int]] = asyncio.Queue()
         self._pubsub: Any = None
         self._is_listening = asyncio.Event()
 
+    # ------------------------------------------------------------------------- sockets
+
     async def join(self, listener: Listener) -> bool:
-        """Add a socket; its user's private events flow from now on. False: who opens it has too many."""
-        opener = listener.opener
-        if sum(each.opener == opener for each in self._listeners) >= MAX_SOCKETS:
+        """Add a socket; its user's private events flow from now on. False: its opener has too many."""
+        group = self._group_of(listener)
+        if not group.add(listener):
             return False
-        group = self._users.setdefault(listener.user_id, set())
+        user_id = listener.user_id
         self._listeners.add(listener)
-        group.add(listener)
+        self._users[user_id] += 1
         if not self._tasks:
-            self._start()
-        elif len(group) == 1 and self._pubsub is not None:
-            await self._pubsub.subscribe(user_channel(listener.user_id))
+            loops = (self._listen, self._watch_age, self._watch_access, self._check_told)
+            self._tasks = [asyncio.create_task(forever(loop)) for loop in loops]
+        elif self._users[user_id] == 1 and self._pubsub is not None:
+            await self._pubsub.subscribe(user_channel(user_id))
+            await self._events.begin(user_id)
         # Without Redis the page works all the same; prices come when it is back.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_listening.wait(), JOIN_SECONDS)
         return True
 
     async def leave(self, listener: Listener) -> None:
-        """Remove a socket; the last one ends the hub's work."""
+        """Remove a socket, also one that was dropped; the last one ends the hub's work."""
         if listener not in self._listeners:
             return
         self._listeners.discard(listener)
-        group = self._users.get(listener.user_id, set())
-        group.discard(listener)
-        if not group:
-            self._users.pop(listener.user_id, None)
+        group = self._group_of(listener)
+        group.remove(listener)
+        if not group.listeners:
+            await group.stop()
+        user_id = listener.user_id
+        self._users[user_id] -= 1
+        if not self._users[user_id]:
+            del self._users[user_id]
+            self._events.forget(user_id)
             if self._pubsub is not None and self._listeners:
-                await self._pubsub.unsubscribe(user_channel(listener.user_id))
+                await self._pubsub.unsubscribe(user_channel(user_id))
         if not self._listeners:
             await self._stop()
 
-    async def watch(self, listener: Listener, tokens: Iterable[int]) -> set[int]:
+    async def watch(self, listener: Listener, modes: Mapping[int, str]) -> set[int]:
         """Add instruments to a socket and send what is known of them; return unknown ones."""
-        wanted = set(tokens)
-        fresh = wanted - self._listings.keys()
+        fresh = modes.keys() - self._listings.keys()
         if fresh:
-            self._listings |= await database_sync_to_async(_listings)(fresh)
-        known = wanted & self._listings.keys()
-        before = self._tickers.keys() | self._changed
-        self._set_tokens(listener, listener.tokens | known)
+            self._listings |= await database_sync_to_async(listings_of)(fresh)
+        known = frozenset(modes.keys() & self._listings.keys())
+        listener.set_modes({token: modes[token] for token in known})
         await self._load(known - self._tickers.keys())
-        # Nobody else watched the new ones, and this socket is served them now.
-        self._changed -= known - before
-        listener.owed |= known
-        await self._serve(listener, frozenset(), {})
-        return wanted - known
+        await self._group_of(listener).show(listener, known)
+        return set(modes.keys() - known)
 
     def unwatch(self, listener: Listener, tokens: Iterable[int]) -> None:
         """Take instruments from a socket."""
-        self._set_tokens(listener, listener.tokens - frozenset(tokens))
-        listener.owed &= listener.tokens
+        listener.forget(frozenset(tokens))
 
-    def _set_tokens(self, listener: Listener, tokens: frozenset[int]) -> None:
-        """Share equal sets between sockets: they are compared once a round for every socket."""
-        used = {each.tokens: each.tokens for each in self._listeners}
-        listener.tokens = used.get(tokens, tokens)
-
-    def _start(self) -> None:
-        loops = (self._listen, self._flush_rounds, self._watch_age, self._watch_access)
-        self._tasks = [asyncio.create_task(self._forever(loop)) for loop in loops]
+    def _group_of(self, listener: Listener) -> Group:
+        writer = listener.writer
+        if writer not in self._groups:
+            self._groups[writer] = Group(writer, self._tickers)
+        return self._groups[writer]
 
     async def _stop(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -194,15 +136,8 @@ class Hub:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._is_listening.clear()
         self._tickers.clear()
-        self._changed.clear()
 
-    async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await loop()
-            except Exception:
-                logger.exception("hub loop failed")
-            await asyncio.sleep(RETRY_SECONDS)
+    # ------------------------------------------------------------------------- what arrives
 
     async def _listen(self) -> None:
         """Take ticks and private events from Redis until the connection fails."""
@@ -213,10 +148,11 @@ class Hub:
             await pubsub.subscribe(TICKS_CHANNEL, ACCESS_CHANNEL, *channels)
             self._pubsub = pubsub
             self._is_listening.set()
-            # What was missed while nobody listened is in the newest quotes.
+            # What was missed while nobody listened is in the newest quotes and in the rings.
             self._tickers.clear()
-            await self._load(frozenset().union(*(each.tokens for each in self._listeners)))
-            self._arrived.set()
+            self._note(await self._load(frozenset().union(*(e.modes for e in self._listeners))))
+            for user_id in list(self._users):
+                self._hear(user_id, await self._events.missed(user_id))
             async for message in pubsub.listen():
                 await self._take(message["channel"].decode(), message["data"])
         finally:
@@ -227,139 +163,92 @@ class Hub:
     async def _take(self, channel: str, payload: bytes) -> None:
         if channel == ACCESS_CHANNEL:
             self._rechecks.put_nowait(orjson.loads(payload))
-            return
-        if channel != TICKS_CHANNEL:
-            await self._deliver(int(channel.rpartition(".")[2]), payload.decode())
-            return
-        for quote in decode_quotes(payload):
-            self._keep(quote)
-        if self._changed:
-            self._arrived.set()
+        elif channel == TICKS_CHANNEL:
+            self._note([quote for quote in decode_quotes(payload) if self._keep(quote)])
+        else:
+            user_id = int(channel.rpartition(".")[2])
+            self._hear(user_id, await self._events.following(user_id, payload))
 
-    async def _deliver(self, user_id: int, frame: str) -> None:
-        for listener in list(self._users.get(user_id, ())):
-            await self._send(listener, frame)
+    def _hear(self, user_id: int, frames: list[bytes]) -> None:
+        for group in self._groups.values():
+            group.hear(user_id, frames)
 
-    def _keep(self, quote: Quote) -> None:
+    def _note(self, quotes: Iterable[Quote]) -> None:
+        """Have every group tell of what has changed."""
+        tokens = [quote.instrument_token for quote in quotes]
+        for group in self._groups.values():
+            group.note(tokens)
+
+    def _keep(self, quote: Quote) -> bool:
+        """Keep a quote that somebody watches and that is newer; say whether it is."""
         token = quote.instrument_token
         listing = self._listings.get(token)
         if listing is None:
-            return
+            return False
         known = self._tickers.get(token)
         if known is not None and known.quote.sequence >= quote.sequence:
-            return
-        self._tickers[token] = _Ticker(quote, listing.decimals, listing.limit)
-        self._changed.add(token)
+            return False
+        self._tickers[token] = Ticker(quote, listing)
+        return True
 
-    async def _load(self, tokens: Iterable[int]) -> None:
+    async def _load(self, tokens: Iterable[int]) -> list[Quote]:
+        """Read the newest quotes; return those that are news."""
         wanted = list(tokens)
         if not wanted:
-            return
+            return []
         now = timezone.now()
-        for quote in (await asyncio.to_thread(read_quotes, connect(), wanted)).values():
-            self._keep(quote)
-            ticker = self._tickers.get(quote.instrument_token)
-            if ticker is not None:
-                ticker.is_stale = ticker.is_too_old(now)
+        read = await asyncio.to_thread(read_quotes, connect(), wanted)
+        kept = [quote for quote in read.values() if self._keep(quote)]
+        for quote in kept:
+            ticker = self._tickers[quote.instrument_token]
+            ticker.is_stale = ticker.is_too_old(now)
+        return kept
 
-    async def _flush_rounds(self) -> None:
-        """Send what has changed: at once, but only one round in every half-second slot."""
-        time = asyncio.get_running_loop().time
-        due = 0.0
-        while True:
-            await self._arrived.wait()
-            await asyncio.sleep(max(due - time(), GATHER_SECONDS))
-            self._arrived.clear()
-            is_regular = time() - due < SLOT_SLACK_SECONDS
-            due = (due if is_regular else time()) + FLUSH_SECONDS
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Send one frame to every socket that watches something that changed or is owed some."""
-        changed, self._changed = frozenset(self._changed), set()
-        frames: dict[frozenset[int], str] = {}
-        for listener in list(self._listeners):
-            await self._serve(listener, changed, frames)
-
-    async def _serve(
-        self, listener: Listener, changed: frozenset[int], frames: dict[frozenset[int], str]
-    ) -> None:
-        if listener.pressure.full_since is not None:
-            await self._hold_back(listener, changed)
-            return
-        if listener.owed:
-            owed, listener.owed = listener.owed, set()
-            frame = self._frame(changed & listener.tokens | owed)
-        else:
-            # Pages that watch the same instruments get the very same text.
-            tokens = listener.tokens
-            if tokens not in frames:
-                frames[tokens] = self._frame(changed & tokens)
-            frame = frames[tokens]
-        if frame:
-            await self._send(listener, frame)
-
-    async def _hold_back(self, listener: Listener, changed: frozenset[int]) -> None:
-        """Remember for a full socket only which instruments it has not seen; drop it in time."""
-        listener.owed |= changed & listener.tokens
-        since = listener.pressure.full_since
-        if since is not None and asyncio.get_running_loop().time() - since > DROP_AFTER_SECONDS:
-            logger.info("slow socket dropped user=%s", listener.user_id)
-            await self._drop(listener, CLOSE_TOO_SLOW)
-
-    def _frame(self, tokens: frozenset[int]) -> str:
-        now = timezone.now()
-        found = (self._tickers.get(token) for token in sorted(tokens))
-        parts = [ticker.fragment(now) for ticker in found if ticker is not None]
-        return '{"t":"quotes","q":[' + ",".join(parts) + "]}" if parts else ""
-
-    async def _send(self, listener: Listener, frame: str) -> None:
-        try:
-            await listener.send(frame)
-        except ConnectionError:
-            # A page closed between two frames: its socket is on its way to leave.
-            logger.debug("socket gone user=%s", listener.user_id)
-            await self._drop(listener, CLOSE_GONE)
-        except Exception:
-            logger.exception("socket send failed user=%s", listener.user_id)
-            await self._drop(listener, CLOSE_TOO_SLOW)
-
-    async def _drop(self, listener: Listener, code: int) -> None:
-        self._listeners.discard(listener)
-        self._users.get(listener.user_id, set()).discard(listener)
-        try:
-            await listener.close(code)
-        except Exception:
-            logger.exception("socket close failed user=%s", listener.user_id)
+    # ------------------------------------------------------------------------- every second
 
     async def _watch_age(self) -> None:
-        """Show prices that have grown old as stale; serve sockets that have room again."""
+        """Show prices that have grown old as stale; see to slow sockets and to sessions that end."""
         while True:
             await asyncio.sleep(STALE_CHECK_SECONDS)
             now = timezone.now()
-            for token, ticker in self._tickers.items():
-                if not ticker.is_stale and ticker.is_too_old(now):
-                    ticker.is_stale = True
-                    self._changed.add(token)
-            if self._changed or any(listener.owed for listener in self._listeners):
-                self._arrived.set()
+            old = [
+                token
+                for token, ticker in self._tickers.items()
+                if not ticker.is_stale and ticker.is_too_old(now)
+            ]
+            for token in old:
+                self._tickers[token].is_stale = True
+            for group in self._groups.values():
+                if group.writer.shows_age:
+                    group.note(old)
+                await group.look_after()
+            await self._end_by_the_clock(now)
+
+    # ------------------------------------------------------------------------- access
+
+    async def _end_by_the_clock(self, now: datetime) -> None:
+        over = [
+            each for each in self._listeners if each.ends_at is not None and now >= each.ends_at
+        ]
+        for listener in over:
+            # Once: a session that goes on after all is looked at with the others.
+            listener.ends_at = None
+            await self._check(listener)
 
     async def _watch_access(self) -> None:
-        """Close sockets whose session has ended: once a minute all, at once where one is told of."""
-        time = asyncio.get_running_loop().time
-        due = time() + ACCESS_CHECK_SECONDS
+        """Look once a minute whether the session of every socket still stands."""
         while True:
-            try:
-                users = await asyncio.wait_for(self._rechecks.get(), max(due - time(), 0.0))
-            except TimeoutError:
-                users, due = list(self._users), time() + ACCESS_CHECK_SECONDS
-            await self._check_users(users)
-
-    async def _check_users(self, user_ids: Iterable[int]) -> None:
-        wanted = frozenset(user_ids)
-        for listener in list(self._listeners):
-            if listener.user_id in wanted or listener.opener in wanted:
+            await asyncio.sleep(ACCESS_CHECK_SECONDS)
+            for listener in list(self._listeners):
                 await self._check(listener)
+
+    async def _check_told(self) -> None:
+        """Look at once at the sockets of users of whom a session has ended."""
+        while True:
+            wanted = frozenset(await self._rechecks.get())
+            for listener in list(self._listeners):
+                if listener.user_id in wanted or listener.opener in wanted:
+                    await self._check(listener)
 
     async def _check(self, listener: Listener) -> None:
         try:
@@ -367,10 +256,10 @@ class Hub:
         except Exception:
             # Nobody knows: the page comes back by itself, if it may.
             logger.exception("access check failed user=%s", listener.user_id)
-            await self._drop(listener, CLOSE_GONE)
+            await self._group_of(listener).drop(listener, CLOSE_GONE)
             return
         if not is_allowed:
-            await self._drop(listener, CLOSE_NOT_ALLOWED)
+            await self._group_of(listener).drop(listener, CLOSE_NOT_ALLOWED)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -20,7 +20,7 @@ from finbyte_site.routing import websocket_application
 from finbyte_site.suspension import suspend_user
 from finbyte_site.tests.console import client_of
 from market import hub as hub_module
-from market.hub import CLOSE_NOT_ALLOWED
+from market.listeners import CLOSE_NOT_ALLOWED
 
 pytestmark = pytest.mark.usefixtures("redis_client", "real_db")
 

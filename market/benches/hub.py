@@ -75,12 +75,15 @@ def bench_application() -> Any:
 
     django.setup()
     from market import hub  # noqa: PLC0415
+    from market.console_writer import CONSOLE  # noqa: PLC0415
     from market.consumers import ConsoleConsumer  # noqa: PLC0415
+    from market.listeners import Listing  # noqa: PLC0415
 
-    def listings(tokens: Any) -> dict[int, Any]:
-        return {token: hub._Listing(2, timedelta(seconds=10)) for token in tokens}  # noqa: SLF001
+    def listings(tokens: Any) -> dict[int, Listing]:
+        return {token: Listing(f"NSE:{token}", 2, timedelta(seconds=10)) for token in tokens}
 
-    hub._listings = listings  # noqa: SLF001 - the bench has no database
+    # The bench has no database.
+    hub.listings_of = listings
     console = ConsoleConsumer.as_asgi()
 
     numbers = count()
@@ -90,7 +93,7 @@ def bench_application() -> Any:
         is_authenticated = is_active = True
 
         def __init__(self) -> None:
-            self.pk = next(numbers) // hub.MAX_SOCKETS
+            self.pk = next(numbers) // CONSOLE.most_sockets
 
     async def is_allowed() -> bool:
         return True

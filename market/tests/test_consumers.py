@@ -12,17 +12,20 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from market import hub as hub_module
-from market.consumers import ConsoleConsumer, transport_of
-from market.hub import (
+from market import socket_groups
+from market.console_writer import CONSOLE
+from market.consumers import ConsoleConsumer
+from market.hub import current_hub
+from market.listeners import (
     CLOSE_GONE,
     CLOSE_NOT_ALLOWED,
     CLOSE_TOO_MANY,
     CLOSE_TOO_SLOW,
-    MAX_SOCKETS,
-    current_hub,
+    Listener,
+    Listing,
 )
-from market.listeners import Listener
 from market.services.instruments import seed_set
+from market.sockets import transport_of
 from market.streams import push_event, put_ticks, recheck_access
 from market.tests.factories import BTCUSDT, ONGC, quote_of
 
@@ -36,13 +39,13 @@ def stage(redis_client, monkeypatch):
 
     def listings(tokens):
         return {
-            token: hub_module._Listing(2, known[token].freshness_limit)
+            token: Listing(known[token].symbol, 2, known[token].freshness_limit)
             for token in tokens
             if token in known
         }
 
-    monkeypatch.setattr(hub_module, "_listings", listings)
-    monkeypatch.setattr(hub_module, "FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "listings_of", listings)
+    monkeypatch.setattr(CONSOLE, "seconds", 0.05)
     monkeypatch.setattr(hub_module, "STALE_CHECK_SECONDS", 0.05)
 
 
@@ -131,7 +134,7 @@ async def test_a_page_gets_what_is_known_and_then_every_change(cast, redis_clien
 async def test_ticks_between_two_rounds_are_one_frame_with_the_newest_of_each(
     cast, redis_client, monkeypatch
 ):
-    monkeypatch.setattr(hub_module, "FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr(CONSOLE, "seconds", 0.5)
     async with page(cast[0]) as socket:
         await watching(socket, ONGC, BTCUSDT)
         for number in range(2, 12):
@@ -279,7 +282,7 @@ async def test_where_nobody_can_say_the_page_is_sent_to_ask_again(cast, caplog):
 async def test_a_user_has_twenty_sockets_and_not_one_more(cast):
     alice, bob = cast
     async with AsyncExitStack() as pages:
-        for number in range(MAX_SOCKETS):
+        for number in range(CONSOLE.most_sockets):
             await pages.enter_async_context(page(alice, subject=bob if number % 2 else alice))
         socket = socket_of(alice)
         await socket.connect()
@@ -287,7 +290,7 @@ async def test_a_user_has_twenty_sockets_and_not_one_more(cast):
         assert (message["type"], message["code"]) == ("websocket.close", CLOSE_TOO_MANY)
         # Who looks at somebody's account takes none of his sockets.
         async with page(bob):
-            assert MAX_SOCKETS == 20
+            assert CONSOLE.most_sockets == 20
     async with page(alice):
         assert len(current_hub()._listeners) == 1
 
@@ -297,7 +300,7 @@ class FakeSocket:
 
     def __init__(self, user_id):
         self.frames, self.codes = [], []
-        self.listener = Listener(user_id, self.send, self.close, self.allowed)
+        self.listener = Listener(user_id, CONSOLE, self.send, self.close, self.allowed)
 
     async def send(self, text):
         self.frames.append(orjson.loads(text))
@@ -316,7 +319,7 @@ async def test_a_slow_socket_is_skipped_then_gets_the_newest_then_is_dropped(
     hub = current_hub()
     for socket in (slow, quick):
         await hub.join(socket.listener)
-        await hub.watch(socket.listener, [ONGC])
+        await hub.watch(socket.listener, {ONGC: ""})
     slow.listener.pressure.pauseProducing()
     for number in range(1, 5):
         await published(redis_client, fresh(str(number), sequence=number))
@@ -326,7 +329,7 @@ async def test_a_slow_socket_is_skipped_then_gets_the_newest_then_is_dropped(
     slow.listener.pressure.resumeProducing()
     await asyncio.sleep(0.2)
     assert [row["p"] for frame in slow.frames for row in frame["q"]] == ["4.00"]
-    monkeypatch.setattr(hub_module, "DROP_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(socket_groups, "DROP_AFTER_SECONDS", 0.05)
     slow.listener.pressure.pauseProducing()
     await asyncio.sleep(0.1)
     await published(redis_client, fresh("5", sequence=5))
@@ -344,11 +347,11 @@ async def test_a_page_that_closes_between_frames_leaves_without_a_word(cast, red
     consumer = ConsoleConsumer()
     consumer.base_send = closed
     gone, open_page = FakeSocket(cast[0].pk), FakeSocket(cast[1].pk)
-    gone.listener.send = consumer._send_text
+    gone.listener.send = consumer.send_frame
     hub = current_hub()
     for socket in (gone, open_page):
         await hub.join(socket.listener)
-        await hub.watch(socket.listener, [ONGC])
+        await hub.watch(socket.listener, {ONGC: ""})
     for number in (1, 2):
         await published(redis_client, fresh(str(number), sequence=number))
         await asyncio.sleep(0.1)
@@ -360,7 +363,7 @@ async def test_a_page_that_closes_between_frames_leaves_without_a_word(cast, red
 
 
 async def test_the_hub_comes_back_after_redis_was_away(cast, redis_client, monkeypatch):
-    monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(socket_groups, "RETRY_SECONDS", 0.05)
     async with page(cast[0]) as socket:
         await watching(socket, ONGC)
         for connection in redis_client.client_list(_type="pubsub"):

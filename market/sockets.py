@@ -1,0 +1,81 @@
+"""What all our sockets have in common: sending, closing, full buffers, floods."""
+
+import asyncio
+from typing import Any, ClassVar
+
+from autobahn.exception import Disconnected
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from market.hub import Hub, current_hub
+from market.listeners import Frame, Listener, Pressure
+
+
+def transport_of(send: Any) -> Any:
+    """Return the server's transport under an ASGI send function; None where there is none.
+
+    ASGI says nothing of full buffers, so this looks through the session wrapper to the protocol
+    that Daphne binds into `send`.
+    """
+    while (wrapped := getattr(getattr(send, "__self__", None), "real_send", None)) is not None:
+        send = wrapped
+    bound = getattr(send, "args", ())
+    return getattr(bound[0], "transport", None) if bound else None
+
+
+class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
+    """One socket of the hub."""
+
+    # The hub brings private events: no channel layer, no subscription per socket.
+    channel_layer_alias: ClassVar[str | None] = None
+    # Messages a client may send before it must be a program gone wild; refilled while it is quiet.
+    message_burst: ClassVar[float]
+    messages_per_second: ClassVar[float]
+    hub: Hub
+    listener: Listener
+
+    async def open(self, listener: Listener) -> bool:
+        """Accept the socket and join the hub; False where its opener has too many."""
+        self.listener, self.hub = listener, current_hub()
+        self._transport = transport_of(self.base_send)
+        self._credit, self._heard_at = self.message_burst, _seconds()
+        await self.accept()
+        self._watch_pressure(listener.pressure)
+        return await self.hub.join(listener)
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the hub."""
+        if hasattr(self, "listener"):
+            await self.hub.leave(self.listener)
+
+    async def send_frame(self, frame: Frame) -> None:
+        """Send one message: text or bytes."""
+        kind = "text" if isinstance(frame, str) else "bytes"
+        try:
+            await self.base_send({"type": "websocket.send", kind: frame})
+        except Disconnected as error:
+            raise ConnectionResetError("the other side has gone") from error
+
+    async def abort(self, code: int) -> None:
+        """Close; a buffer that nobody empties would hold the closing words back for ever."""
+        await self.close(code=code)
+        if self.listener.pressure.full_since is not None and self._transport is not None:
+            self._transport.abortConnection()
+
+    def has_credit(self) -> bool:
+        """Count a message; False where there were too many."""
+        now = _seconds()
+        refill = (now - self._heard_at) * self.messages_per_second
+        self._credit = min(self._credit + refill, self.message_burst) - 1.0
+        self._heard_at = now
+        return self._credit >= 0
+
+    def _watch_pressure(self, pressure: Pressure) -> None:
+        if self._transport is None:
+            return
+        # The HTTP side of the connection stays registered after the upgrade, with no use.
+        self._transport.unregisterProducer()
+        self._transport.registerProducer(pressure, True)  # noqa: FBT003 - Twisted's signature
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
