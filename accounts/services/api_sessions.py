@@ -21,6 +21,7 @@ from accounts.models import ApiApp, ApiSession, ConsoleSession, RequestToken, Us
 from accounts.services import audit
 from accounts.services.sealed import unseal
 from accounts.services.users import lock_user
+from accounts.session_store import announce_ends
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,25 @@ def authenticate(
     if session.seen_at is None or now - session.seen_at >= TOUCH_EVERY:
         session.seen_at, session.address = now, client_address
         ApiSession.objects.filter(pk=session.pk).update(seen_at=now, address=client_address)
+    return session
+
+
+def still_stands(session: ApiSession, *, now: datetime) -> bool:
+    """Say whether the token that opened this session would open it now, too."""
+    return (
+        ApiSession.objects.live(now)
+        .filter(pk=session.pk, access_digest=session.access_digest)
+        .exists()
+    )
+
+
+def live_session(session_id: int, *, now: datetime) -> ApiSession:
+    """Return a session that acts now, with its app and user."""
+    session = (
+        ApiSession.objects.live(now).select_related("app", "user").filter(pk=session_id).first()
+    )
+    if session is None:
+        raise TokenRefused(_SESSION_OVER)
     return session
 
 
@@ -281,6 +301,8 @@ def _renewed(session: ApiSession, *, client_address: str | None, now: datetime) 
     access_token = new_token()
     session.access_digest, session.expires_at = token_digest(access_token), next_day_roll(now)
     session.save(update_fields=["access_digest", "expires_at"])
+    # Its older token opens nothing any more, sockets included.
+    announce_ends([session.user_id])
     refresh_token = _give_refresh_token(session, now=now)
     _record("api_session_renew", session, client_address=client_address, now=now)
     return OpenedSession(session, access_token, refresh_token)
@@ -301,7 +323,9 @@ def _give_refresh_token(session: ApiSession, *, now: datetime) -> str:
 
 
 def _end(sessions: QuerySet[ApiSession], *, reason: str, now: datetime) -> int:
-    return sessions.filter(ended_at=None).update(ended_at=now, ended_for=reason)
+    ending = sessions.filter(ended_at=None)
+    announce_ends(set(ending.values_list("user_id", flat=True)))
+    return ending.update(ended_at=now, ended_for=reason)
 
 
 def _end_one(session: ApiSession, *, reason: str, now: datetime) -> None:
