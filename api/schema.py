@@ -3,7 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers
 
 Serializer = serializers.Serializer[Any]
@@ -73,11 +77,25 @@ def documented(
     return extend_schema(
         summary=summary,
         request=request,
-        parameters=[query] if query else None,
+        parameters=[*extra.pop("parameters", ()), *([query] if query else ())],
         responses=answers,
         tags=[tag],
         **extra,
     )
+
+
+def documented_csv(
+    summary: str, *, errors: Sequence[int] = (), tag: str
+) -> Callable[[Method], Method]:
+    """Describe a method that answers with a CSV file under a strong tag."""
+    answers: dict[Any, Any] = {
+        (200, "text/csv"): OpenApiResponse(
+            str, description="A header line and one line per row; no line end after the last."
+        ),
+        304: OpenApiResponse(description="You have this file: it carries the tag that you sent."),
+        **{each: _failure(each) for each in sorted({*_ALWAYS, *errors})},
+    }
+    return extend_schema(summary=summary, request=None, responses=answers, tags=[tag])
 
 
 def _success(data: Data) -> Any:

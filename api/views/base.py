@@ -17,6 +17,7 @@ from api.authentication import TokenAuthentication
 from api.budgets import Rate
 from api.errors import error_response, status_response
 from api.exceptions import ApiError
+from api.packing import pack
 from api.throttles import ApiRates
 from bots.exceptions import BotsError
 from market.exceptions import MarketError
@@ -47,10 +48,12 @@ class AnswerJson(BaseContentNegotiation):
 class ApiView(APIView):
     """One address of the API: token in the header, forms in, envelopes out.
 
-    `rates` names the budget that a method draws on where it is not the usual one.
+    `rates` names the budget that a method draws on where it is not the usual one. Answers that hold
+    secrets are never packed.
     """
 
     rates: ClassVar[dict[str, Rate]] = {}
+    holds_secrets: ClassVar[bool] = False
 
     authentication_classes = [TokenAuthentication]
     permission_classes = []
@@ -60,6 +63,13 @@ class ApiView(APIView):
     content_negotiation_class = AnswerJson
     # Not `options`: DRF would describe the view to whoever asks.
     http_method_names = ["get", "head", "post", "put", "delete"]
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Pack the answer for a client that takes it so."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if not self.holds_secrets:
+            pack(request, answer)
+        return answer
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """Answer by the one table; what is nobody's goes on to the middleware, which logs it."""

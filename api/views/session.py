@@ -27,6 +27,7 @@ class SessionToken(ApiView):
     """POST and DELETE /session/token."""
 
     authentication_classes = []
+    holds_secrets = True
 
     def post(self, request: Request) -> HttpResponse:
         """Exchange a request token for a session."""
@@ -51,6 +52,7 @@ class RefreshToken(ApiView):
     """POST /session/refresh_token."""
 
     authentication_classes = []
+    holds_secrets = True
 
     def post(self, request: Request) -> HttpResponse:
         """Give a session new tokens."""
