@@ -2,10 +2,6 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import market.domain.enums
-import portfolio.domain.alerts
-import portfolio.domain.gtt
-import uuid
 from django.conf import settings
 from django.db import migrations, models
 
@@ -21,98 +17,10 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Alert',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, unique=True)),
-                ('kind', models.CharField(choices=[(portfolio.domain.alerts.AlertKind['SIMPLE'], portfolio.domain.alerts.AlertKind['SIMPLE']), (portfolio.domain.alerts.AlertKind['ATO'], portfolio.domain.alerts.AlertKind['ATO'])], max_length=6)),
-                ('name', models.CharField(max_length=100)),
-                ('status', models.CharField(choices=[(portfolio.domain.alerts.AlertStatus['ENABLED'], portfolio.domain.alerts.AlertStatus['ENABLED']), (portfolio.domain.alerts.AlertStatus['DISABLED'], portfolio.domain.alerts.AlertStatus['DISABLED']), (portfolio.domain.alerts.AlertStatus['DELETED'], portfolio.domain.alerts.AlertStatus['DELETED'])], default=portfolio.domain.alerts.AlertStatus['ENABLED'], max_length=8)),
-                ('disabled_reason', models.CharField(blank=True, max_length=200)),
-                ('operator', models.CharField(choices=[(portfolio.domain.alerts.Operator['LE'], portfolio.domain.alerts.Operator['LE']), (portfolio.domain.alerts.Operator['GE'], portfolio.domain.alerts.Operator['GE']), (portfolio.domain.alerts.Operator['LT'], portfolio.domain.alerts.Operator['LT']), (portfolio.domain.alerts.Operator['GT'], portfolio.domain.alerts.Operator['GT']), (portfolio.domain.alerts.Operator['EQ'], portfolio.domain.alerts.Operator['EQ'])], max_length=2)),
-                ('constant', models.DecimalField(decimal_places=12, max_digits=28, null=True)),
-                ('basket', models.JSONField(null=True)),
-                ('is_true', models.BooleanField(default=False)),
-                ('wake_below', models.DecimalField(decimal_places=12, max_digits=28, null=True)),
-                ('wake_above', models.DecimalField(decimal_places=12, max_digits=28, null=True)),
-                ('wake_touch', models.DecimalField(decimal_places=12, max_digits=28, null=True)),
-                ('price_run', models.CharField(max_length=80)),
-                ('other_run', models.CharField(blank=True, max_length=80)),
-                ('seen_sequence', models.BigIntegerField(default=0)),
-                ('is_fresh', models.BooleanField(default=True)),
-                ('revision', models.PositiveIntegerField(default=0)),
-                ('alert_count', models.PositiveIntegerField(default=0)),
-                ('rest_until', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('api_app', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.apiapp')),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
-                ('other', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alerts', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='AlertEvent',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('condition', models.CharField(max_length=300)),
-                ('prices', models.JSONField()),
-                ('basket', models.JSONField(null=True)),
-                ('results', models.JSONField(default=list)),
-                ('at', models.DateTimeField()),
-                ('is_due', models.BooleanField(default=True)),
-                ('alert', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='portfolio.alert')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='GttTrigger',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[(portfolio.domain.gtt.GttKind['SINGLE'], portfolio.domain.gtt.GttKind['SINGLE']), (portfolio.domain.gtt.GttKind['TWO_LEG'], portfolio.domain.gtt.GttKind['TWO_LEG'])], max_length=8)),
-                ('side', models.CharField(choices=[(market.domain.enums.Side['BUY'], market.domain.enums.Side['BUY']), (market.domain.enums.Side['SELL'], market.domain.enums.Side['SELL'])], max_length=4)),
-                ('product', models.CharField(choices=[(market.domain.enums.Product['CNC'], market.domain.enums.Product['CNC']), (market.domain.enums.Product['MIS'], market.domain.enums.Product['MIS']), (market.domain.enums.Product['NRML'], market.domain.enums.Product['NRML'])], default=market.domain.enums.Product['CNC'], max_length=4)),
-                ('fire_below', models.DecimalField(decimal_places=12, max_digits=28, null=True)),
-                ('fire_above', models.DecimalField(decimal_places=12, max_digits=28, null=True)),
-                ('last_price', models.DecimalField(decimal_places=12, max_digits=28)),
-                ('price_run', models.CharField(max_length=80)),
-                ('seen_sequence', models.BigIntegerField()),
-                ('is_fresh', models.BooleanField(default=True)),
-                ('status', models.CharField(choices=[(portfolio.domain.gtt.GttStatus['ACTIVE'], portfolio.domain.gtt.GttStatus['ACTIVE']), (portfolio.domain.gtt.GttStatus['TRIGGERED'], portfolio.domain.gtt.GttStatus['TRIGGERED']), (portfolio.domain.gtt.GttStatus['DISABLED'], portfolio.domain.gtt.GttStatus['DISABLED']), (portfolio.domain.gtt.GttStatus['EXPIRED'], portfolio.domain.gtt.GttStatus['EXPIRED']), (portfolio.domain.gtt.GttStatus['CANCELLED'], portfolio.domain.gtt.GttStatus['CANCELLED']), (portfolio.domain.gtt.GttStatus['REJECTED'], portfolio.domain.gtt.GttStatus['REJECTED']), (portfolio.domain.gtt.GttStatus['DELETED'], portfolio.domain.gtt.GttStatus['DELETED'])], default=portfolio.domain.gtt.GttStatus['ACTIVE'], max_length=9)),
-                ('revision', models.PositiveIntegerField(default=0)),
-                ('is_due', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('triggered_at', models.DateTimeField(null=True)),
-                ('api_app', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.apiapp')),
-                ('book', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='gtt_triggers', to='portfolio.book')),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='gtt_triggers', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='GttLeg',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveSmallIntegerField()),
-                ('quantity', models.DecimalField(decimal_places=12, max_digits=28)),
-                ('price', models.DecimalField(decimal_places=12, max_digits=28)),
-                ('met_price', models.DecimalField(decimal_places=12, max_digits=28, null=True)),
-                ('result', models.CharField(blank=True, choices=[('', 'None'), ('success', 'Success'), ('failed', 'Failed')], default='', max_length=7)),
-                ('rejection_reason', models.CharField(blank=True, max_length=300)),
-                ('placed_at', models.DateTimeField(null=True)),
-                ('order', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portfolio.order')),
-                ('trigger', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='legs', to='portfolio.gtttrigger')),
-            ],
-            options={
-                'ordering': ('trigger', 'number'),
-            },
-        ),
-        migrations.CreateModel(
             name='OrderPlan',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[(market.domain.enums.Variety['CO'], market.domain.enums.Variety['CO']), (market.domain.enums.Variety['ICEBERG'], market.domain.enums.Variety['ICEBERG'])], max_length=8)),
+                ('kind', models.CharField(choices=[('co', 'co'), ('iceberg', 'iceberg')], max_length=8)),
                 ('status', models.CharField(choices=[('ACTIVE', 'Active'), ('DONE', 'Done'), ('ENDED', 'Ended')], default='ACTIVE', max_length=6)),
                 ('message', models.CharField(blank=True, max_length=300)),
                 ('placed', models.PositiveSmallIntegerField(default=1)),
@@ -130,110 +38,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('status', 'enabled'), ('wake_below__isnull', False)), fields=['instrument', 'price_run', 'wake_below'], name='alert_below'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('status', 'enabled'), ('wake_above__isnull', False)), fields=['instrument', 'price_run', 'wake_above'], name='alert_above'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('status', 'enabled'), ('wake_touch__isnull', False)), fields=['instrument', 'price_run', 'wake_touch'], name='alert_touch'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('other__isnull', False), ('status', 'enabled')), fields=['instrument'], name='alert_pair'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('other__isnull', False), ('status', 'enabled')), fields=['other'], name='alert_pair_other'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('constant__isnull', False), ('is_fresh', True), ('status', 'enabled')), fields=['id'], name='alert_fresh'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['user', '-id'], name='alert_user_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('constant__isnull', False), ('other__isnull', True)), models.Q(('constant__isnull', True), ('other__isnull', False)), _connector='OR'), name='alert_one_other_side'),
-        ),
-        migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('basket__isnull', False), ('kind', 'ato')), models.Q(('basket__isnull', True), ('kind', 'simple')), _connector='OR'), name='alert_basket_of_its_kind'),
-        ),
-        migrations.AddIndex(
-            model_name='alertevent',
-            index=models.Index(condition=models.Q(('is_due', True)), fields=['id'], name='alert_event_due'),
-        ),
-        migrations.AddIndex(
-            model_name='alertevent',
-            index=models.Index(fields=['alert', '-id'], name='alert_event_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='gtttrigger',
-            index=models.Index(condition=models.Q(('fire_below__isnull', False), ('status', 'active')), fields=['instrument', 'price_run', 'fire_below'], name='gtt_below'),
-        ),
-        migrations.AddIndex(
-            model_name='gtttrigger',
-            index=models.Index(condition=models.Q(('fire_above__isnull', False), ('status', 'active')), fields=['instrument', 'price_run', 'fire_above'], name='gtt_above'),
-        ),
-        migrations.AddIndex(
-            model_name='gtttrigger',
-            index=models.Index(condition=models.Q(('is_fresh', True), ('status', 'active')), fields=['id'], name='gtt_fresh'),
-        ),
-        migrations.AddIndex(
-            model_name='gtttrigger',
-            index=models.Index(condition=models.Q(('is_due', True)), fields=['id'], name='gtt_due'),
-        ),
-        migrations.AddIndex(
-            model_name='gtttrigger',
-            index=models.Index(condition=models.Q(('status', 'active')), fields=['expires_at'], name='gtt_expiry'),
-        ),
-        migrations.AddIndex(
-            model_name='gtttrigger',
-            index=models.Index(condition=models.Q(('status', 'active')), fields=['book'], name='gtt_active_by_book'),
-        ),
-        migrations.AddIndex(
-            model_name='gtttrigger',
-            index=models.Index(fields=['user', '-updated_at'], name='gtt_user_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='gtttrigger',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('fire_above__isnull', False), ('fire_below__isnull', False), ('kind', 'two-leg')), models.Q(('fire_above__isnull', False), ('fire_below__isnull', True), ('kind', 'single')), models.Q(('fire_above__isnull', True), ('fire_below__isnull', False), ('kind', 'single')), _connector='OR'), name='gtt_levels_of_its_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='gtttrigger',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('fire_below__isnull', True), ('fire_below__lt', models.F('last_price')), _connector='OR'), models.Q(('fire_above__isnull', True), ('fire_above__gt', models.F('last_price')), _connector='OR')), name='gtt_market_between_levels'),
-        ),
-        migrations.AddConstraint(
-            model_name='gtttrigger',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'triggered'), ('triggered_at__isnull', False)), models.Q(models.Q(('status', 'triggered'), _negated=True), ('is_due', False), ('triggered_at__isnull', True)), _connector='OR'), name='gtt_triggered_has_its_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='gttleg',
-            constraint=models.UniqueConstraint(fields=('trigger', 'number'), name='gtt_leg_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='gttleg',
-            constraint=models.UniqueConstraint(condition=models.Q(('met_price__isnull', False)), fields=('trigger',), name='gtt_one_leg_fires'),
-        ),
-        migrations.AddConstraint(
-            model_name='gttleg',
-            constraint=models.CheckConstraint(condition=models.Q(('number__lte', 1)), name='gtt_leg_two_at_most'),
-        ),
-        migrations.AddConstraint(
-            model_name='gttleg',
-            constraint=models.CheckConstraint(condition=models.Q(('price__gt', 0), ('quantity__gt', 0)), name='gtt_leg_terms_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='gttleg',
-            constraint=models.CheckConstraint(condition=models.Q(('result', ''), models.Q(('met_price__isnull', False), ('placed_at__isnull', False)), _connector='OR'), name='gtt_leg_result_after_it_fired'),
-        ),
-        migrations.AddIndex(
             model_name='orderplan',
             index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='order_plan_due'),
         ),
@@ -243,7 +47,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='orderplan',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('is_exiting', False), ('kind', market.domain.enums.Variety['ICEBERG']), ('leg_quantity__gt', 0), ('legs__gte', 2), ('legs__lte', 50), ('total_quantity__gt', django.db.models.expressions.CombinedExpression(models.F('leg_quantity'), '*', django.db.models.expressions.CombinedExpression(models.F('legs'), '-', models.Value(1)))), ('total_quantity__lte', django.db.models.expressions.CombinedExpression(models.F('leg_quantity'), '*', models.F('legs'))), ('trigger_price', None)), models.Q(('kind', market.domain.enums.Variety['CO']), ('leg_quantity', None), ('legs', None), ('total_quantity', None), ('trigger_price__gt', 0)), _connector='OR'), name='order_plan_terms'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('is_exiting', False), ('kind', 'iceberg'), ('leg_quantity__gt', 0), ('legs__gte', 2), ('legs__lte', 50), ('total_quantity__gt', django.db.models.expressions.CombinedExpression(models.F('leg_quantity'), '*', django.db.models.expressions.CombinedExpression(models.F('legs'), '-', models.Value(1)))), ('total_quantity__lte', django.db.models.expressions.CombinedExpression(models.F('leg_quantity'), '*', models.F('legs'))), ('trigger_price', None)), models.Q(('kind', 'co'), ('leg_quantity', None), ('legs', None), ('total_quantity', None), ('trigger_price__gt', 0)), _connector='OR'), name='order_plan_terms'),
         ),
         migrations.AddConstraint(
             model_name='orderplan',
@@ -255,6 +59,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='orderplan',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', market.domain.enums.Variety['CO']), ('placed__lte', models.F('legs')), _connector='OR'), name='order_plan_within_its_legs'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind', 'co'), ('placed__lte', models.F('legs')), _connector='OR'), name='order_plan_within_its_legs'),
         ),
     ]
