@@ -76,6 +76,10 @@ class OrderNotChangeable(PortfolioError):
     """Do nothing: the order's state does not allow this change any more."""
 
 
+class NoAuction(PortfolioError):
+    """Place a regular order: there is no auction session to take part in."""
+
+
 class IdempotencyConflict(PortfolioError):
     """Use a new key: this one was used with other parameters."""
 

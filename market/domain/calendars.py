@@ -99,3 +99,15 @@ def day_expiry(calendar: Calendar, source: SourceKind, moment: datetime) -> date
         if session is not None and moment < session.closes_at:
             return session.closes_at
         day += timedelta(days=1)
+
+
+def next_opening(calendar: Calendar, source: SourceKind, moment: datetime) -> datetime:
+    """Return when after `moment` a session opens; what never closes opens with its day."""
+    if not follows_exchange(calendar, source):
+        return day_roll(calendar, source, moment)
+    day = moment.astimezone(IST).date()
+    while True:
+        session = exchange_session(calendar, day)
+        if session is not None and moment < session.opens_at:
+            return session.opens_at
+        day += timedelta(days=1)

@@ -7,7 +7,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin_base import LongReadOnlyAdmin, ReadOnlyAdmin, ReadOnlyInline
-from portfolio.models import IdempotencyKey, Order, OrderEvent, Position, Trade, VenueEvent
+from portfolio.models import (
+    IdempotencyKey,
+    Order,
+    OrderEvent,
+    OrderPlan,
+    Position,
+    Trade,
+    VenueEvent,
+)
 
 
 class OrderEventInline(ReadOnlyInline):
@@ -42,6 +50,17 @@ class OrderAdmin(LongReadOnlyAdmin):
     search_fields = ("=id", "=client_order_id", "=slot_ref", "=user__public_id")
     ordering = ("-pk",)
     inlines = (OrderEventInline,)
+
+
+@admin.register(OrderPlan)
+class OrderPlanAdmin(LongReadOnlyAdmin):
+    """What follows first orders: stops of cover orders, legs of icebergs."""
+
+    list_display = ("id", "user", "entry", "kind", "status", "placed", "due_at", "message")
+    list_filter = ("kind", "status")
+    list_select_related = ("user", "entry")
+    search_fields = ("=id", "=entry__id", "=user__public_id")
+    ordering = ("-pk",)
 
 
 @admin.register(OrderEvent)

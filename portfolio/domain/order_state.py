@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from market.domain.enums import OrderStatus, OrderType
+from market.domain.enums import OrderStatus, OrderType, Variety
 from portfolio.exceptions import TransitionRefused
 
 
@@ -125,6 +125,10 @@ KITE_STATUS: dict[OrderStatus, str] = {
     S.NOT_AT_VENUE: "REJECTED",
 }
 
+AMO_RECEIVED = "AMO REQ RECEIVED"
+# Every text that a state has on the wire.
+KITE_TEXTS = frozenset(KITE_STATUS.values()) | {AMO_RECEIVED}
+
 _STATUS_MESSAGES: dict[OrderStatus, str] = {
     S.UNKNOWN: "The venue has not answered; the order may be live. It is being looked up.",
     S.EXPIRED: "The order reached the end of its life without being completely filled.",
@@ -154,6 +158,16 @@ def resting_status(order_type: OrderType, *, is_triggered: bool) -> OrderStatus:
 def kite_status(status: OrderStatus) -> str:
     """Return the wire text of a state (decisions 10)."""
     return KITE_STATUS[status]
+
+
+def kite_status_of(status: OrderStatus, *, variety: Variety, was_sent: bool) -> str:
+    """Return the wire text of an order's state; an after-market order waits under its own name.
+
+    `was_sent` says whether it was ever handed to the venue (`sent_at`, or a SENDING event).
+    """
+    if status is S.READY and variety is Variety.AMO and not was_sent:
+        return AMO_RECEIVED
+    return kite_status(status)
 
 
 def default_message(status: OrderStatus) -> str:

@@ -13,8 +13,8 @@ from accounts.models import User
 from market.domain.enums import OrderStatus, Product
 from market.domain.ticks import Quote
 from market.models import Instrument
+from portfolio.domain.drafts import Defect, Draft, find_defect, reached_trigger
 from portfolio.domain.order_state import AT_VENUE, IN_FLIGHT, EventKind
-from portfolio.domain.risk import Defect, Draft, find_defect, reached_trigger
 from portfolio.exceptions import InvalidOrder, OrderNotChangeable, OrderNotFound
 from portfolio.models import Book, Order
 from portfolio.services.changes import Changes

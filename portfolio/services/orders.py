@@ -27,10 +27,11 @@ from market.domain.enums import (
 from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
 from portfolio.domain.account_fees import Deal
+from portfolio.domain.drafts import Draft, find_defect, protection_of, reached_trigger
 from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import AccountKind, PostingKind, hold_for, moved
 from portfolio.domain.order_state import EventKind
-from portfolio.domain.risk import Denial, Draft, find_defect, protection_of, reached_trigger
+from portfolio.domain.risk import Denial
 from portfolio.exceptions import InvalidOrder
 from portfolio.services.changes import Changes
 from portfolio.services.compliance import require_tradable

@@ -11,8 +11,9 @@ from django.db import connection
 
 from market.domain.enums import TERMINAL_STATUSES, Side
 from market.domain.ticks import Quote
+from portfolio.domain.drafts import Draft
 from portfolio.domain.fees import ZERO
-from portfolio.domain.risk import Denial, Draft, Limits, Surroundings, find_denial
+from portfolio.domain.risk import Denial, Limits, Surroundings, find_denial
 from portfolio.services.locking import LockedBook
 
 _TERMINAL = sorted(TERMINAL_STATUSES)

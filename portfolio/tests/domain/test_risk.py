@@ -17,16 +17,8 @@ from market.domain.enums import (
 )
 from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
-from portfolio.domain.risk import (
-    DenialCode,
-    Draft,
-    Limits,
-    Surroundings,
-    find_defect,
-    find_denial,
-    protection_of,
-    reached_trigger,
-)
+from portfolio.domain.drafts import Draft, find_defect, protection_of, reached_trigger
+from portfolio.domain.risk import DenialCode, Limits, Surroundings, find_denial
 
 D = Decimal
 NOW = datetime(2026, 3, 2, 4, 30, tzinfo=UTC)
