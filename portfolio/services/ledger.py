@@ -1,7 +1,8 @@
 """Posting to the ledger: balanced sets of entries on the pots of locked books."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,7 @@ from portfolio.domain.ledger import (
     entries_of,
 )
 from portfolio.exceptions import InsufficientFunds, InsufficientUnits, InvalidOrder
-from portfolio.models import LedgerTransaction
+from portfolio.models import Book, LedgerTransaction
 from portfolio.services.locking import LockedBook, lock_books
 from portfolio.services.positions import move_position, receive_position
 from portfolio.services.sql import Statement, run_statements
@@ -66,13 +67,34 @@ def _units(quantity: Decimal) -> str:
     return format_number(quantity, decimals=decimals_of(quantity))
 
 
+# What an order or a trade may draw on other pots for.
+_COVERED = frozenset({PostingKind.HOLD, PostingKind.TRADE})
+# The two books of one purse.
+_PURSE = frozenset({Book.Kind.MANUAL, Book.Kind.INTRADAY})
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A pot that an order may take from, how much of it, and what that is called."""
+
+    name: str
+    kind: PostingKind
+    pot: Pot
+    amount: Decimal
+
+
 class Postings:
-    """Balances of locked books in memory, and the postings that change them, until saved."""
+    """Balances of locked books in memory, and the postings that change them, until saved.
+
+    What an order or a trade takes beyond the AVAILABLE of its book is brought there first: in an
+    intraday book units are borrowed and money comes out of MARGIN (`Changes` then sees to it that
+    MARGIN has what it must), in both books of a purse money comes from the other one, if locked.
+    """
 
     def __init__(self, books: Iterable[LockedBook], assets: Iterable[str]) -> None:
         """Read the pots of the books (all locked) for the assets."""
-        self._quote_assets = {book.id: book.quote_asset for book in books}
-        self._assets = sorted(set(assets))
+        self._books = {book.id: book for book in books}
+        self._assets = set(assets)
         self._ids: dict[Pot, int] = {}
         self._balances: dict[Pot, Decimal] = {}
         self._changes: dict[Pot, Decimal] = defaultdict(Decimal)
@@ -80,9 +102,18 @@ class Postings:
         if self._assets:
             self._read()
 
+    def reach(self, *, assets: Iterable[str] = (), book: LockedBook | None = None) -> None:
+        """Read more pots: of further assets, or of one more locked book."""
+        more = set(assets) - self._assets
+        if book is not None:
+            self._books[book.id] = book
+        if more or book is not None:
+            self._assets |= more
+            self._read()
+
     def _read(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(_POTS, [self._assets, sorted(self._quote_assets)])
+            cursor.execute(_POTS, [sorted(self._assets), sorted(self._books)])
             for identity, book_id, kind, asset, balance in cursor.fetchall():
                 pot = Pot(book_id, AccountKind(kind), asset)
                 self._ids[pot] = identity
@@ -104,24 +135,65 @@ class Postings:
         if not posting.entries:
             return
         check_balanced(posting)
-        for pot, amount in posting.entries:
-            if pot.book_id is not None and amount < 0:
-                self._check_covered(pot, -amount)
-        for pot, amount in posting.entries:
-            self._changes[pot] += amount
-        self._postings.append(posting)
+        brought = [
+            each
+            for pot, amount in posting.entries
+            if pot.book_id is not None and amount < 0 and pot.kind is not AccountKind.BORROWED
+            for each in self._bring(posting, pot, -amount)
+        ]
+        for each in (*brought, posting):
+            for pot, amount in each.entries:
+                self._changes[pot] += amount
+            self._postings.append(each)
 
-    def _check_covered(self, pot: Pot, amount: Decimal) -> None:
+    def _bring(self, posting: Posting, pot: Pot, amount: Decimal) -> Iterator[Posting]:
+        """Yield what brings the amount into the pot where the pot has less; raise if nobody has."""
         have = self._balances.get(pot, ZERO) + self._changes.get(pot, ZERO)
-        if amount <= have:
+        missing = amount - have
+        if missing <= 0:
             return
-        is_money = self._quote_assets.get(pot.book_id or 0) == pot.asset
-        kind = InsufficientFunds if is_money else InsufficientUnits
-        if is_money:
-            message = format_lack(amount, have, asset=pot.asset)
-        else:
-            message = f"{_units(amount)} {pot.asset} needed, {_units(have)} {pot.asset} available"
-        raise kind(message, asset=pot.asset, needed=amount, available=have)
+        book = self._books[pot.book_id or 0]
+        sources: list[_Source] = []
+        if posting.kind in _COVERED and pot.kind is AccountKind.AVAILABLE:
+            sources = list(self._sources(book, pot.asset, missing))
+        found = sum((source.amount for source in sources), ZERO)
+        if found < missing:
+            raise _lack(book, pot.asset, needed=amount, available=have + found)
+        for source in sources:
+            part = min(missing, source.amount)
+            missing -= part
+            entries = ((source.pot, -part), (pot, part))
+            if part:
+                ref = f"{posting.ref}:{source.name}"
+                yield Posting(ref=ref, kind=source.kind, at=posting.at, entries=entries)
+
+    def _sources(self, book: LockedBook, asset: str, missing: Decimal) -> Iterator["_Source"]:
+        """Yield where an order of a book may take from what its AVAILABLE does not have."""
+        is_intraday = book.kind == Book.Kind.INTRADAY
+        if asset != book.quote_asset:
+            if is_intraday:
+                owed = Pot(book.id, AccountKind.BORROWED, asset)
+                yield _Source("borrow", PostingKind.BORROW, owed, missing)
+            return
+        if is_intraday:
+            margin = Pot(book.id, AccountKind.MARGIN, asset)
+            amount = self.balance(book.id, AccountKind.MARGIN, asset)
+            yield _Source("margin", PostingKind.MARGIN, margin, amount)
+        other = self.purse_mate(book)
+        if other is not None:
+            free = Pot(other.id, AccountKind.AVAILABLE, asset)
+            amount = self.available(other.id, asset)
+            yield _Source("purse", PostingKind.TRANSFER, free, amount)
+
+    def purse_mate(self, book: LockedBook) -> LockedBook | None:
+        """Return the other book of the book's purse, where it is locked as well."""
+        if book.kind not in _PURSE:
+            return None
+        for other in self._books.values():
+            is_of_account = other.venue_account_id == book.venue_account_id
+            if other.id != book.id and is_of_account and other.kind in _PURSE:
+                return other
+        return None
 
     def statements(self) -> list[Statement]:
         """Return what writes the postings, for one round trip together with other writes."""
@@ -157,6 +229,18 @@ class Postings:
         with connection.cursor() as cursor:
             cursor.execute(_MAKE_POTS, values)
         self._read()
+
+
+def _lack(
+    book: LockedBook, asset: str, *, needed: Decimal, available: Decimal
+) -> InsufficientFunds:
+    """Return the refusal that says what is missing: money, or units."""
+    if asset == book.quote_asset:
+        message = format_lack(needed, available, asset=asset)
+        return InsufficientFunds(message, asset=asset, needed=needed, available=available)
+    have = f"{_units(available)} {asset} available"
+    message = f"{_units(needed)} {asset} needed, {have}"
+    return InsufficientUnits(message, asset=asset, needed=needed, available=available)
 
 
 def plain(amount: Decimal) -> str:

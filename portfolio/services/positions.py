@@ -29,11 +29,15 @@ _READ_ASSET = (
 )
 _WRITE = (
     "held",
-    f"""INSERT INTO portfolio_position (user_id, book_id, instrument_id, updated_at, {_NAMES})
-        SELECT user_id, book_id, instrument_id, updated_at, {_NAMES}
+    f"""INSERT INTO portfolio_position AS p
+               (user_id, book_id, instrument_id, updated_at, opened_at, {_NAMES})
+        SELECT user_id, book_id, instrument_id, updated_at,
+               CASE WHEN quantity <> 0 THEN updated_at END, {_NAMES}
           FROM json_populate_recordset(null::portfolio_position, %s)
             ON CONFLICT (book_id, instrument_id) DO UPDATE SET
-               updated_at = excluded.updated_at, """  # noqa: S608 - own names
+               updated_at = excluded.updated_at,
+               opened_at = CASE WHEN p.quantity * excluded.quantity > 0 THEN coalesce(p.opened_at, excluded.opened_at)
+                                ELSE excluded.opened_at END, """  # noqa: S608 - own names
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS),
 )
 
