@@ -24,7 +24,9 @@ from market.domain.formatting import format_money, plain
 from market.domain.ticks import Quote, source_name
 from market.models import Instrument, InstrumentSource
 from market.selectors import instrument_by_symbol
+from portfolio.domain.account_fees import FeeKind
 from portfolio.models import Book, LedgerAccount, VenueAccount
+from portfolio.selectors.charges import fees_of
 from portfolio.services.accounts import manual_book, open_book
 from portfolio.services.compliance import bot_start_refusal
 from portfolio.services.ledger import transfer
@@ -74,7 +76,7 @@ def create_bot(
     venue_account: VenueAccount,
     *,
     kind: str,
-    name: str,
+    name: str | None,
     values: Mapping[str, Any],
     quote: Quote | None,
     now: datetime,
@@ -122,6 +124,14 @@ def creation_context(
         raise InvalidParameter(
             f"{instrument.symbol} trades in {instrument.quote_asset}, "
             f"{account.name} in {account.settlement_asset}",
+            field="venue_account",
+            code="NOT_OFFERED",
+        )
+    # A bot's own arithmetic, its profit per grid first of all, knows one rate per fill.
+    if fees_of(account, at=now).kind is not FeeKind.FLAT:
+        raise InvalidParameter(
+            f"{account.name} pays itemised Indian charges, and bots count with a flat fee: "
+            "use an account with flat fees",
             field="venue_account",
             code="NOT_OFFERED",
         )

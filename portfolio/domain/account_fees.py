@@ -49,6 +49,11 @@ class AccountFees:
         """Return the kind of the schedule."""
         return FeeKind.FLAT if self.table is None else FeeKind.INDIAN_EQUITY
 
+    @property
+    def worst_flat(self) -> Decimal:
+        """Return the dearer one of the flat rates."""
+        return max(self.flat.maker, self.flat.taker)
+
     def hold_rate(self, deal: Deal) -> Decimal:
         """Return the rate of the value that money must be held for: the worst that may come."""
         if self.table is None:
@@ -80,8 +85,7 @@ class AccountFees:
         Of maker and taker the dearer counts; a fee that is paid in units, at their worth.
         """
         if self.table is None:
-            dearer = max(self.flat.maker, self.flat.taker)
-            return Charges(brokerage=fee_of(quantity, price, dearer))
+            return Charges(brokerage=fee_of(quantity, price, self.worst_flat))
         value = to_ledger(quantity * price)
         return order_charges(deal.side, value, self._rates(deal, self.table))
 

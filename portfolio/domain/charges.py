@@ -80,6 +80,11 @@ class Charges:
         """Return the sum of all items."""
         return sum((getattr(self, name) for name in _ITEMS), ZERO)
 
+    @property
+    def turnover(self) -> Decimal:
+        """Return what exchange and SEBI take together."""
+        return self.exchange_turnover + self.sebi_turnover
+
     def __add__(self, other: "Charges") -> "Charges":
         """Return the charges of both."""
         return Charges(*(getattr(self, name) + getattr(other, name) for name in _ITEMS))

@@ -10,11 +10,11 @@ from django.db.models import F, Q, QuerySet, Sum
 from accounts.models import User
 from market.domain.enums import TERMINAL_STATUSES, Side
 from market.models import Instrument
+from portfolio.domain.account_fees import AccountFees
 from portfolio.domain.pnl import DayTrades
 from portfolio.exceptions import OrderNotFound
 from portfolio.models import (
     Book,
-    FeeSchedule,
     LedgerAccount,
     LedgerEntry,
     Order,
@@ -23,6 +23,7 @@ from portfolio.models import (
     Trade,
     VenueAccount,
 )
+from portfolio.selectors.charges import fees_of
 
 PAGE_SIZE = 50
 ZERO = Decimal(0)
@@ -207,13 +208,13 @@ def statement_of(
 
 @dataclass(frozen=True, slots=True)
 class BookMoney:
-    """What a book can spend and sell on an instrument, and the fee rate that holds count with."""
+    """What a book can spend and sell on an instrument, and what its account charges."""
 
     free_quote: Decimal
     free_units: Decimal
     # Free ones and those that open sells hold.
     units: Decimal
-    fee_rate: Decimal
+    fees: AccountFees
 
 
 def money_of(book: Book, instrument: Instrument, *, now: datetime) -> BookMoney:
@@ -229,16 +230,11 @@ def money_of(book: Book, instrument: Instrument, *, now: datetime) -> BookMoney:
         total[row.asset] += balance
         if row.kind == LedgerAccount.Kind.AVAILABLE:
             free[row.asset] = balance
-    schedule = (
-        FeeSchedule.objects.filter(venue_account=book.venue_account_id, valid_from__lte=now)
-        .order_by("-valid_from")
-        .first()
-    )
     return BookMoney(
         free_quote=free[instrument.quote_asset],
         free_units=free[instrument.base_asset],
         units=total[instrument.base_asset],
-        fee_rate=max(schedule.maker_rate, schedule.taker_rate) if schedule else ZERO,
+        fees=fees_of(book.venue_account, at=now),
     )
 
 

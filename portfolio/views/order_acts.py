@@ -110,7 +110,13 @@ def order_preview(request: HttpRequest, token: int) -> HttpResponse:
     quote = newest_quote(instrument)
     context = ticket_context(request, instrument, form=form, quote=quote)
     if context["balances"] is not None:
-        context["estimate"] = estimate(form.cleaned_data, balances=context["balances"], quote=quote)
+        context["estimate"] = estimate(
+            form.cleaned_data,
+            instrument,
+            balances=context["balances"],
+            quote=quote,
+            at=timezone.now(),
+        )
     return render(request, "portfolio/_ticket_cost.html", context)
 
 

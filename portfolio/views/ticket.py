@@ -1,6 +1,7 @@
 """The order ticket: its form, its money, and what an order would cost."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -8,10 +9,12 @@ from uuid import uuid4
 from django.http import HttpRequest
 from django.utils import timezone
 
-from market.domain.enums import OrderType, Side, TimeInForce
+from market.domain.enums import OrderType, Product, Side, TimeInForce
 from market.domain.ticks import Quote
 from market.models import Instrument
 from market.streams import connect, read_quotes
+from portfolio.domain.account_fees import Deal
+from portfolio.domain.charges import Charges
 from portfolio.forms import OrderForm
 from portfolio.models import Book
 from portfolio.selectors.pages import BookMoney, manual_book_of, money_of
@@ -37,7 +40,7 @@ class Estimate:
 
     price: Decimal
     value: Decimal
-    fee: Decimal
+    charges: Charges
     total: Decimal
     free_after: Decimal
     units_after: Decimal
@@ -90,7 +93,12 @@ def newest_quote(instrument: Instrument) -> Quote | None:
 
 
 def estimate(
-    values: dict[str, Any], *, balances: BookMoney, quote: Quote | None
+    values: dict[str, Any],
+    instrument: Instrument,
+    *,
+    balances: BookMoney,
+    quote: Quote | None,
+    at: datetime,
 ) -> Estimate | None:
     """Return what the typed order would cost; None while price or quantity is missing."""
     quantity, is_buy = values.get("quantity"), values.get("side") == Side.BUY
@@ -100,9 +108,11 @@ def estimate(
     if not quantity or not price or quantity <= 0 or price <= 0:
         return None
     value = quantity * price
-    fee = value * balances.fee_rate
-    total = value + fee if is_buy else value - fee
+    side = Side.BUY if is_buy else Side.SELL
+    deal = Deal(side, instrument.exchange, Product.CNC, at)
+    charges = balances.fees.of_order(deal, quantity, price)
+    total = value + charges.total if is_buy else value - charges.total
     free_after = balances.free_quote - total if is_buy else balances.free_quote + total
     units_after = balances.free_units + quantity if is_buy else balances.free_units - quantity
     is_covered = free_after >= 0 if is_buy else units_after >= 0
-    return Estimate(price, value, fee, total, free_after, units_after, is_covered)
+    return Estimate(price, value, charges, total, free_after, units_after, is_covered)
