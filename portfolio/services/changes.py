@@ -12,9 +12,11 @@ from market.streams import push_event
 from portfolio.domain.event_chain import event_hash
 from portfolio.domain.ledger import AccountKind, PostingKind, moved
 from portfolio.domain.order_state import BOOK_VISIBLE, EventKind, check_transition
+from portfolio.domain.postbacks import told_as
 from portfolio.services.ledger import Postings
 from portfolio.services.locking import LockedBook, LockedOrder
 from portfolio.services.positions import Holdings
+from portfolio.services.postbacks import INSERT_POSTBACKS, outbox_row
 from portfolio.services.sql import Statement, run_statements
 
 # Above this many orders a page is told to reload its list instead of each row.
@@ -93,6 +95,7 @@ class Changes:
         self._events: list[dict[str, Any]] = []
         self._trades: list[dict[str, Any]] = []
         self._numbered: set[int] = set()
+        self._postbacks: list[dict[str, Any]] = []
 
     # ------------------------------------------------------------ events
 
@@ -103,6 +106,7 @@ class Changes:
             row["id"], row["book_id"], kind, to=row["status"], at=row["created_at"], detail=detail
         )
         row.update(event_count=1, last_event_hash=event["hash"])
+        self._tell_app(row["api_app_id"], event)
         self._inserted.append(row)
 
     def record(
@@ -130,6 +134,7 @@ class Changes:
         order.event_count += 1
         order.last_event_hash = event["hash"]
         self._orders[order.id] = order
+        self._tell_app(order.api_app_id, event)
 
     def _event(
         self,
@@ -168,6 +173,12 @@ class Changes:
         }
         self._events.append(event)
         return event
+
+    def _tell_app(self, app_id: int | None, event: Mapping[str, Any]) -> None:
+        """Have the app that placed an order told of an event, where it is one to tell of."""
+        name = None if app_id is None else told_as(event["kind"], event["to_status"])
+        if app_id is not None and name is not None:
+            self._postbacks.append(outbox_row(app_id, event, name=name))
 
     def _next_number(self, book_id: int) -> int:
         book = self.books[book_id]
@@ -219,6 +230,7 @@ class Changes:
             (*_INSERT_EVENTS, self._events),
             (*_INSERT_TRADES, self._trades),
             (*_BOOKS, books),
+            (*INSERT_POSTBACKS, self._postbacks),
         ]
         written = [statement for statement in plain if statement[2]]
         held = self.holdings.statements() if self.holdings else []
@@ -227,10 +239,15 @@ class Changes:
     def _tell(self) -> None:
         """Tell each user's open pages: each row where they are few, else that lists changed."""
         told: dict[int, list[dict[str, Any]]] = {}
+        steps: dict[int, list[int]] = {}
+        for event in self._events:
+            steps.setdefault(event["order_id"], []).append(event["sequence"])
         for row in self._inserted:
-            told.setdefault(row["user_id"], []).append(_order_news(row["id"], row))
+            news = _order_news(row["id"], row, steps=steps.get(row["id"], ()))
+            told.setdefault(row["user_id"], []).append(news)
         for order in self._orders.values():
-            news = _order_news(order.id, {name: getattr(order, name) for name in _NEWS})
+            row = {name: getattr(order, name) for name in _NEWS}
+            news = _order_news(order.id, row, steps=steps.get(order.id, ()))
             told.setdefault(order.user_id, []).append(news)
         for user_id, rows in told.items():
             _push_orders(user_id, rows)
@@ -253,8 +270,10 @@ _TRADE_NEWS = (
 )
 
 
-def _order_news(order_id: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": order_id, **{name: row[name] for name in _NEWS}}
+def _order_news(order_id: int, row: Mapping[str, Any], *, steps: Iterable[int]) -> dict[str, Any]:
+    """Return what is told of an order; `steps` says which of its events this is about."""
+    told = [[order_id, number] for number in steps]
+    return {"id": order_id, **{name: row[name] for name in _NEWS}, "steps": told}
 
 
 def _push_orders(user_id: int, news: list[dict[str, Any]]) -> None:
@@ -262,7 +281,8 @@ def _push_orders(user_id: int, news: list[dict[str, Any]]) -> None:
         for each in news:
             _push(user_id, "order", each)
         return
-    _push(user_id, "order", {"id": None, "count": len(news)})
+    steps = [step for each in news for step in each["steps"]]
+    _push(user_id, "order", {"id": None, "count": len(news), "steps": steps})
 
 
 def _push(user_id: int, kind: str, news: dict[str, Any]) -> None:

@@ -115,6 +115,7 @@ class LockedOrder:
     client_order_id: str
     venue_order_id: str
     slot_ref: str | None
+    api_app_id: int | None
     side: Side
     order_type: OrderType
     product: Product
