@@ -125,6 +125,10 @@ class Postings:
         pot = Pot(book_id, kind, asset)
         return self._balances.get(pot, ZERO) + self._changes.get(pot, ZERO)
 
+    def stored(self, book_id: int, kind: AccountKind, asset: str) -> Decimal:
+        """Return a balance as it was before these postings."""
+        return self._balances.get(Pot(book_id, kind, asset), ZERO)
+
     def available(self, book_id: int, asset: str) -> Decimal:
         """Return what a book can spend of an asset."""
         return self.balance(book_id, AccountKind.AVAILABLE, asset)
@@ -158,7 +162,7 @@ class Postings:
             sources = list(self._sources(book, pot.asset, missing))
         found = sum((source.amount for source in sources), ZERO)
         if found < missing:
-            raise _lack(book, pot.asset, needed=amount, available=have + found)
+            raise lack_of(book, pot.asset, needed=amount, available=have + found)
         for source in sources:
             part = min(missing, source.amount)
             missing -= part
@@ -231,7 +235,7 @@ class Postings:
         self._read()
 
 
-def _lack(
+def lack_of(
     book: LockedBook, asset: str, *, needed: Decimal, available: Decimal
 ) -> InsufficientFunds:
     """Return the refusal that says what is missing: money, or units."""

@@ -36,7 +36,8 @@ _WRITE = (
           FROM json_populate_recordset(null::portfolio_position, %s)
             ON CONFLICT (book_id, instrument_id) DO UPDATE SET
                updated_at = excluded.updated_at,
-               opened_at = CASE WHEN p.quantity * excluded.quantity > 0 THEN coalesce(p.opened_at, excluded.opened_at)
+               opened_at = CASE WHEN p.quantity * excluded.quantity > 0
+                                THEN coalesce(p.opened_at, excluded.opened_at)
                                 ELSE excluded.opened_at END, """  # noqa: S608 - own names
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS),
 )
@@ -61,6 +62,10 @@ class Holdings:
     def get(self, book_id: int, instrument_id: int) -> Holding:
         """Return what a book holds of an instrument."""
         return self._held.get((book_id, instrument_id), Holding())
+
+    def of_book(self, book_id: int) -> list[tuple[int, Holding]]:
+        """Return what a book holds of the instruments read, by instrument."""
+        return [(key[1], held) for key, held in self._held.items() if key[0] == book_id]
 
     def put(self, book: LockedBook, instrument_id: int, holding: Holding, *, at: datetime) -> None:
         """Remember what a book holds now."""
