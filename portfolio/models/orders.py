@@ -159,6 +159,8 @@ class Order(models.Model):
                 name="order_asked",
             ),
             models.Index(fields=["user", "-id"], name="order_user_newest"),
+            # Finds what happened today among all that ever did; the orders of the day.
+            models.Index(fields=["user", "updated_at"], name="order_user_changed"),
             models.Index(fields=["book", "-id"], name="order_book_newest"),
         ]
 

@@ -47,6 +47,7 @@ class Trade(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "-id"], name="trade_user_newest"),
+            models.Index(fields=["user", "recorded_at"], name="trade_user_recorded"),
             models.Index(fields=["book", "-id"], name="trade_book_newest"),
             models.Index(fields=["order"], name="trade_order"),
             models.Index(fields=["user", "instrument", "-id"], name="trade_user_instrument"),
