@@ -83,20 +83,21 @@ HEARTBEAT_SECONDS = 60
 _QUOTES = "market:quotes"
 _FENCES = "market:fences"
 _OPEN_BARS = "market:bars"
-_CURRENT = "market:intervals"
-_PENDING = "market:intervals.read"
+_CURRENT = "market:intervals.2"
+_PENDING = "market:intervals.2.read"
 _EVENT_SECONDS = 24 * 3600
 
 _MERGE = """
-local function merge(key, token, low, high, last, seq, run)
-  local l, h, r = string.match(redis.call('HGET', key, token) or '',
-                               '^([^|]+)|([^|]+)|[^|]+|[^|]+|(.*)$')
+local function merge(key, token, low, high, last, first, seq, run)
+  local l, h, f, r = string.match(redis.call('HGET', key, token) or '',
+                                  '^([^|]+)|([^|]+)|[^|]+|([^|]+)|[^|]+|(.*)$')
   -- An interval is of one source: prices of the one before say nothing about those of the next.
   if r == run then
     if tonumber(l) < tonumber(low) then low = l end
     if tonumber(h) > tonumber(high) then high = h end
+    first = f
   end
-  redis.call('HSET', key, token, table.concat({low, high, last, seq, run}, '|'))
+  redis.call('HSET', key, token, table.concat({low, high, last, first, seq, run}, '|'))
 end
 """
 # One script, so that a tick is stored, added to its interval, kept in the ring and published, or
@@ -115,7 +116,7 @@ for i = 1, #ARGV, 8 do
   local held = redis.call('HGET', KEYS[3], token)
   if fence < 0 or not held or tonumber(held) <= fence then
     redis.call('HSET', KEYS[1], token, quote)
-    merge(KEYS[2], token, price, price, price, seq, run)
+    merge(KEYS[2], token, price, price, price, seq, seq, run)
     redis.call('RPUSH', KEYS[5] .. token, tick)
     redis.call('LTRIM', KEYS[5] .. token, -256, -1)
     if bar ~= '' then redis.call('HSET', KEYS[6], token, bar) end
@@ -135,9 +136,9 @@ _READ_INTERVALS = (
     + """
 local current = redis.call('HGETALL', KEYS[1])
 for i = 1, #current, 2 do
-  local low, high, last, seq, run = string.match(current[i + 1],
-                                                 '^([^|]+)|([^|]+)|([^|]+)|([^|]+)|(.*)$')
-  if low then merge(KEYS[2], current[i], low, high, last, seq, run) end
+  local low, high, last, first, seq, run = string.match(
+    current[i + 1], '^([^|]+)|([^|]+)|([^|]+)|([^|]+)|([^|]+)|(.*)$')
+  if low then merge(KEYS[2], current[i], low, high, last, first, seq, run) end
 end
 redis.call('DEL', KEYS[1])
 return redis.call('HGETALL', KEYS[2])
@@ -146,7 +147,7 @@ return redis.call('HGETALL', KEYS[2])
 _RELEASE_INTERVALS = """
 for i = 1, #ARGV, 2 do
   local kept = redis.call('HGET', KEYS[1], ARGV[i])
-  if kept and string.match(kept, '^[^|]+|[^|]+|[^|]+|([^|]+)') == ARGV[i + 1] then
+  if kept and string.match(kept, '^[^|]+|[^|]+|[^|]+|[^|]+|([^|]+)') == ARGV[i + 1] then
     redis.call('HDEL', KEYS[1], ARGV[i])
   end
 end
@@ -239,14 +240,15 @@ def read_open_bar(client: redis.Redis, token: int) -> tuple[str, CandleBar] | No
 
 
 def _interval(token: bytes, text: bytes) -> PriceInterval:
-    low, high, last, sequence, *run = text.decode().split("|", 4)
+    low, high, last, first, sequence, run = text.decode().split("|", 5)
     return PriceInterval(
         instrument_token=int(token),
         low=Decimal(low),
         high=Decimal(high),
         last=Decimal(last),
         sequence=int(sequence),
-        price_run="".join(run),
+        first_sequence=int(first),
+        price_run=run,
     )
 
 

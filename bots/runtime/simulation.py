@@ -79,6 +79,7 @@ class SimulationRunner:
             high=price if kept is None else max(kept.high, price),
             last=price,
             sequence=sequence,
+            first_sequence=sequence if kept is None else kept.first_sequence,
             price_run=quote.price_run,
         )
         return quote

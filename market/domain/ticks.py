@@ -110,7 +110,7 @@ class Quote:
 class PriceInterval:
     """Lowest and highest tick of an instrument since the last wake-up pass (decisions 18).
 
-    All its ticks are of one source, `price_run`.
+    Its ticks, `first_sequence` to `sequence`, are all of one source, `price_run`.
     """
 
     instrument_token: int
@@ -118,4 +118,5 @@ class PriceInterval:
     high: Decimal
     last: Decimal
     sequence: int
+    first_sequence: int = 0
     price_run: str = ""
