@@ -59,6 +59,16 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour="1", minute="10"),
         "options": {"queue": "slow", "expires": 3600},
     },
+    "send postbacks": {
+        "task": "api.send_postbacks",
+        "schedule": 1.0,
+        "options": {"queue": "slow", "expires": 2},
+    },
+    "forget answers and postbacks": {
+        "task": "portfolio.forget_kept",
+        "schedule": crontab(hour="1", minute="20"),
+        "options": {"queue": "slow", "expires": 3600},
+    },
     "forget send rates": {
         "task": "portfolio.forget_rates",
         "schedule": 600.0,
