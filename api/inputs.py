@@ -84,6 +84,9 @@ def checked_row(row: Any, form: type[serializers.Serializer[Any]], *, name: str)
 
 def _present(sent: Any) -> dict[str, Any]:
     """Return the fields that are there; of one sent twice the last counts, as Django has it."""
+    # A request without a body has no kind either.
+    if not sent:
+        return {}
     if not isinstance(sent, QueryDict):
         raise InvalidInput("Send the fields as a form.", field="body", code="not_a_form")
     return {key: value for key, value in sent.items() if value != ""}

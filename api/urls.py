@@ -4,7 +4,7 @@ import re
 
 from django.urls import path, re_path
 
-from api import urls_orders, urls_portfolio
+from api import urls_bots, urls_orders, urls_portfolio
 from api.paths import BROWSER_PATHS, JSON_PREFIXES
 from api.views.fallback import NotAvailable
 from api.views.session import RefreshToken, SessionToken
@@ -15,6 +15,7 @@ urlpatterns = [
     path("session/token", SessionToken.as_view(), name="session-token"),
     path("session/refresh_token", RefreshToken.as_view(), name="session-refresh-token"),
     path("user/profile", Profile.as_view(), name="user-profile"),
+    *urls_bots.urlpatterns,
     *urls_orders.urlpatterns,
     *urls_portfolio.urlpatterns,
     *(

@@ -6,11 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 from bots.domain.enums import BotStatus
+from bots.domain.parameters import Parameter
 from bots.domain.spot_grid_checks import parse_config
 from bots.domain.spot_grid_commands import obey, reconcile, start
 from bots.domain.spot_grid_config import GridConfig, dump_config, load_config
 from bots.domain.spot_grid_deals import advance
+from bots.domain.spot_grid_figures import GridFigures, figures_of
 from bots.domain.spot_grid_orders import settle
+from bots.domain.spot_grid_parameters import PARAMETERS
+from bots.domain.spot_grid_preview import Preview, preview
 from bots.domain.spot_grid_profit import releasable_of
 from bots.domain.spot_grid_reports import accept_order, end_order, fill_order
 from bots.domain.spot_grid_state import GridState, Task, dump_state, load_state
@@ -37,6 +41,7 @@ class SpotGrid:
 
     kind = "spot_grid"
     title = "Spot Grid"
+    parameters: tuple[Parameter, ...] = PARAMETERS
 
     def parse(self, values: Mapping[str, Any], *, context: StrategyContext) -> GridConfig:
         """Return the checked config."""
@@ -49,6 +54,16 @@ class SpotGrid:
     def load_config(self, values: Mapping[str, Any], *, context: StrategyContext) -> GridConfig:
         """Return a stored config."""
         return load_config(values, context=context)
+
+    def preview(self, config: GridConfig, *, context: StrategyContext) -> Preview:
+        """Return what the config comes to if it were started now."""
+        return preview(config, context)
+
+    def figures(
+        self, config: GridConfig, state: GridState, *, price: Decimal, now: datetime | None
+    ) -> GridFigures:
+        """Return the figures of bots.md 1.3 at a price."""
+        return figures_of(config, state, price=price, now=now)
 
     def new_state(self, config: GridConfig, *, bot_ref: str) -> GridState:
         """Return the state before `Start`; its investment is the one to be moved in."""

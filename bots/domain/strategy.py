@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from bots.domain.enums import BotStatus, StopMode
+from bots.domain.parameters import Parameter
 from market.domain.enums import FeeMode, OrderType, Side, TimeInForce
 from market.domain.instruments import InstrumentSpec
 
@@ -233,6 +234,7 @@ class Strategy(Protocol):
 
     kind: str
     title: str
+    parameters: tuple[Parameter, ...]
 
     def parse(self, values: Mapping[str, Any], *, context: StrategyContext) -> Any:
         """Return the config; raise `InvalidParameter` naming field, code and limits."""
@@ -244,6 +246,14 @@ class Strategy(Protocol):
 
     def load_config(self, values: Mapping[str, Any], *, context: StrategyContext) -> Any:
         """Return a config stored by `dump_config`, unchecked."""
+        ...
+
+    def preview(self, config: Any, *, context: StrategyContext) -> Any:
+        """Return what a checked config comes to at the market price: a flat dataclass."""
+        ...
+
+    def figures(self, config: Any, state: Any, *, price: Decimal, now: datetime | None) -> Any:
+        """Return where a bot stands at a price: a flat dataclass; `now` is market time."""
         ...
 
     def new_state(self, config: Any, *, bot_ref: str) -> Any:

@@ -47,6 +47,16 @@ def orders_of_day(user: User, *, now: datetime) -> list[Order]:
     return _owned(rows.order_by("pk"), user)
 
 
+def orders_of_book(
+    user: User, book_id: int | None, *, limit: int, before: int | None = None
+) -> list[Order]:
+    """Return the newest orders of a book, newest first; `before` is the id to go on from."""
+    rows = Order.objects.for_user(user).filter(book=book_id, book__isnull=False)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return _owned(rows.select_related("instrument").order_by("-pk")[:limit], user)
+
+
 def steps_of(order_ids: Iterable[int]) -> dict[int, list[Step]]:
     """Return what happened to each order, first to last."""
     with connection.cursor() as cursor:
