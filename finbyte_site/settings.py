@@ -273,6 +273,10 @@ API_RATES = {
     }.items()
 }
 
+# How many triggers an account, and alerts a user, may have waiting at once.
+GTT_MOST_ACTIVE = env.integer("FINBYTE_GTT_MOST_ACTIVE", default=100, low=1, high=10_000)
+ALERTS_MOST_ENABLED = env.integer("FINBYTE_ALERTS_MOST_ENABLED", default=100, low=1, high=10_000)
+
 # Where venues are asked about keys; plain http on this machine only.
 VENUE_ADDRESSES = {
     venue: env.public_address(setting, default=address, lan=False).geturl().rstrip("/")

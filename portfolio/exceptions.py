@@ -80,6 +80,18 @@ class NoAuction(PortfolioError):
     """Place a regular order: there is no auction session to take part in."""
 
 
+class TriggerNotFound(PortfolioError):
+    """Ask for another trigger: this one does not exist for this user."""
+
+
+class TriggerNotChangeable(PortfolioError):
+    """Do nothing: the trigger has fired, expired or been deleted."""
+
+
+class AlertNotFound(PortfolioError):
+    """Ask for another alert: this one does not exist for this user."""
+
+
 class IdempotencyConflict(PortfolioError):
     """Use a new key: this one was used with other parameters."""
 

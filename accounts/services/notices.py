@@ -1,4 +1,4 @@
-"""Mail about the security of an account: always what, when and from where."""
+"""Mail that says what happened to an account: always what and when, and from where."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,11 +24,12 @@ _LOOK = (
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Subject and words of a mail; the words take named values. `advice` says what to do."""
+    """Subject and words of a mail; both take named values. `advice` says what to do."""
 
     subject: str
     words: str
     advice: str = _LOOK
+    template: str = "emails/security_notice.txt"
 
 
 NOTICES: Mapping[str, Notice] = {
@@ -100,6 +101,8 @@ NOTICES: Mapping[str, Notice] = {
         "restoring a browser from a backup. If it was not you: somebody knows your password. Set "
         "a new one, and log out all other sessions.",
     ),
+    # What somebody asked to be told: whoever watches for it gives the words.
+    "told": Notice("{subject}", "{words}", "{advice}", template="emails/told.txt"),
 }
 
 
@@ -129,11 +132,11 @@ def mail_notice(user_id: int, kind: str, values: Mapping[str, str]) -> None:
     context = {
         "user": user,
         "words": notice.words.format_map(values),
-        "advice": notice.advice,
+        "advice": notice.advice.format_map(values),
         "at": f"{at:%d %b %Y, %H:%M} ({user.time_zone})",
         "browser": values.get("browser"),
         "address": values.get("address") or "unknown",
         "site": settings.PUBLIC_URL,
     }
-    text = render_to_string("emails/security_notice.txt", context)
-    send_mail(notice.subject, text, None, [user.email])
+    text = render_to_string(notice.template, context)
+    send_mail(notice.subject.format_map(values), text, None, [user.email])
