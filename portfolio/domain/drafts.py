@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from market.domain.enums import OrderType, Product, Side
+from market.domain.enums import InstrumentKind, OrderType, Product, Side
 from market.domain.formatting import format_money, format_price, plain
 from market.domain.instruments import InstrumentSpec, to_step
 from market.domain.ticks import Quote
+from portfolio.exceptions import InvalidOrder
 
 # Larger numbers than any market has; they keep products inside numeric(28, 12).
 LARGEST = Decimal(10) ** 12
@@ -22,6 +23,7 @@ AUTOMATIC = Decimal(-1)
 MOST_PROTECTION = Decimal(100)
 # What is disclosed is at least this share of the quantity, as at Kite.
 LEAST_DISCLOSED = Decimal("0.10")
+_INTRADAY_EXCHANGES = frozenset({"NSE", "BSE"})
 _PROTECTION_STEP = Decimal("0.01")
 
 
@@ -79,10 +81,18 @@ def _instrument_defect(draft: Draft) -> Defect | None:
     if not draft.instrument.is_tradable:
         message = f"{draft.instrument.symbol} is not tradable"
         return Defect("instrument", "NOT_TRADABLE", message)
-    if draft.product is not Product.CNC:
-        message = f"Product {draft.product} is not offered on {draft.instrument.symbol}; use CNC"
+    if draft.product is Product.NRML:
+        message = "Product NRML is for futures, which come later; use CNC or MIS"
+        return Defect("product", "NOT_OFFERED", message)
+    if draft.product is Product.MIS and not is_intraday(draft.instrument):
+        message = f"Product MIS is not offered on {draft.instrument.symbol}; use CNC"
         return Defect("product", "NOT_OFFERED", message)
     return None
+
+
+def is_intraday(spec: InstrumentSpec) -> bool:
+    """Say whether an instrument can be traded intraday (MIS): equities of NSE and BSE."""
+    return spec.kind is InstrumentKind.EQ and spec.exchange in _INTRADAY_EXCHANGES
 
 
 def _shape_defect(draft: Draft) -> Defect | None:
@@ -251,6 +261,17 @@ def protection_of(draft: Draft, quote: Quote | None) -> Decimal | None:
 
 def _protection_share(percent: Decimal) -> Decimal:
     return percent / 100 if percent > 0 else DEFAULT_PROTECTION
+
+
+def refusal_of(defect: Defect) -> InvalidOrder:
+    """Return what a caller gets for a request that is wrong in itself."""
+    return InvalidOrder(
+        defect.message,
+        field=defect.field,
+        code=defect.code,
+        minimum=defect.minimum,
+        maximum=defect.maximum,
+    )
 
 
 def price_text(price: Decimal, spec: InstrumentSpec) -> str:

@@ -12,15 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from market.domain.enums import InstrumentKind, Side
-from market.domain.instruments import InstrumentSpec, to_step
+from market.domain.enums import Side
+from market.domain.instruments import to_step
 from market.domain.ticks import Quote
 from portfolio.domain.drafts import DEFAULT_PROTECTION, Draft
 from portfolio.domain.fees import ZERO, to_ledger
 
 # Of what a short position was sold for: the proceeds, and as much again.
 _COVER = 2
-_EXCHANGES = frozenset({"NSE", "BSE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,3 @@ def margin_price(draft: Draft, quote: Quote | None) -> Decimal | None:
         return max((price for price in (draft.price, start) if price is not None), default=None)
     most = start * (1 + DEFAULT_PROTECTION)
     return to_step(most, step=draft.instrument.tick_size, rounding=ROUND_CEILING)
-
-
-def is_intraday(spec: InstrumentSpec) -> bool:
-    """Say whether an instrument can be traded intraday (MIS): equities of NSE and BSE."""
-    return spec.kind is InstrumentKind.EQ and spec.exchange in _EXCHANGES

@@ -1,6 +1,6 @@
 """What one transaction changes in orders: kept in memory, then written in one round trip."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,11 +10,14 @@ from django.db import transaction
 from market.domain.enums import OrderStatus
 from market.streams import push_event
 from portfolio.domain.event_chain import event_hash
-from portfolio.domain.ledger import AccountKind, PostingKind, moved
+from portfolio.domain.ledger import AccountKind, Entry, PostingKind, moved
 from portfolio.domain.order_state import BOOK_VISIBLE, EventKind, check_transition
 from portfolio.domain.postbacks import told_as
-from portfolio.services.ledger import Postings
+from portfolio.exceptions import InsufficientFunds, InsufficientUnits
+from portfolio.models import Book
+from portfolio.services.ledger import Postings, reach_mate
 from portfolio.services.locking import LockedBook, LockedOrder
+from portfolio.services.margin import OrderNews, keep_collateral, news_of, news_of_row
 from portfolio.services.positions import Holdings
 from portfolio.services.postbacks import INSERT_POSTBACKS, outbox_row
 from portfolio.services.sql import Statement, run_statements
@@ -24,9 +27,17 @@ _TOLD_ONE_BY_ONE = 10
 
 _CHANGED = [
     "venue_order_id",
+    "order_type",
+    "time_in_force",
+    "validity_ttl",
     "quantity",
+    "disclosed_quantity",
     "price",
     "trigger_price",
+    "protection_price",
+    "market_protection",
+    "margin_price",
+    "expires_at",
     "pending_change",
     "revision",
     "status",
@@ -85,9 +96,20 @@ _BOOKS = (
 class Changes:
     """The writes of one transaction on locked books and orders."""
 
-    def __init__(self, books: Mapping[int, LockedBook], *, assets: Iterable[str] = ()) -> None:
-        """Begin on locked books; `assets` are those whose pots will be needed."""
+    def __init__(
+        self,
+        books: Mapping[int, LockedBook],
+        *,
+        assets: Iterable[str] = (),
+        asked_at: datetime | None = None,
+    ) -> None:
+        """Begin on locked books; `assets` are those whose pots will be needed.
+
+        `asked_at` is given where somebody asks for more (placing, changing): then collateral must
+        be there in full, and the other book of the purse pays what is missing.
+        """
         self.books = books
+        self._asked_at = asked_at
         self.postings = Postings(books.values(), assets)
         self.holdings: Holdings | None = None
         self._inserted: list[dict[str, Any]] = []
@@ -205,9 +227,45 @@ class Changes:
         available, held = AccountKind.AVAILABLE, AccountKind.HELD
         frm, to = (available, held) if more > 0 else (held, available)
         entries = moved(order.book_id, order.hold_asset, abs(more), frm=frm, to=to)
-        self.postings.post(f"order:{order.id}:{order.event_count}", kind, entries, at=at)
+        self.post_hold(f"order:{order.id}:{order.event_count}", kind, entries, at=at)
         order.hold_remaining = amount
         self._orders[order.id] = order
+
+    def post_hold(
+        self, ref: str, kind: PostingKind, entries: Sequence[Entry], *, at: datetime
+    ) -> None:
+        """Post a hold; where Manual lacks the money for it, Intraday's free money is reached for."""
+        try:
+            self.postings.post(ref, kind, entries, at=at)
+        except InsufficientUnits:
+            raise
+        except InsufficientFunds:
+            book = self.books[entries[0][0].book_id or 0]
+            if self._asked_at is None or not reach_mate(self.postings, book, now=self._asked_at):
+                raise
+            self.postings.post(ref, kind, entries, at=at)
+
+    def _keep_collateral(self, *, now: datetime) -> None:
+        """Set right what the intraday books keep aside, after everything else is known."""
+        for book in self.books.values():
+            if book.kind != Book.Kind.INTRADAY:
+                continue
+            mine = [order for order in self._orders.values() if order.book_id == book.id]
+            rows = [row for row in self._inserted if row["book_id"] == book.id]
+            news = [*map(news_of, mine), *map(news_of_row, rows)]
+            happened = {e["order_id"] for e in self._events if e["book_id"] == book.id}
+            if not happened:
+                continue
+            last = max((each for each in news if each.order_id in happened), key=_order_id)
+            keep_collateral(
+                self.postings,
+                book,
+                news,
+                holdings=self.holdings,
+                ref=f"settle:{last.order_id}:{last.event_count}",
+                at=now,
+                is_asked=self._asked_at is not None,
+            )
 
     # ------------------------------------------------------------ writing
 
@@ -215,6 +273,7 @@ class Changes:
         """Write everything in one statement and tell the users' pages after the commit."""
         for order in self._orders.values():
             order.updated_at = now
+        self._keep_collateral(now=now)
         run_statements(self._statements())
         self._tell()
 
@@ -256,6 +315,10 @@ class Changes:
         # Whoever shows money hears of holds through the orders, of the rest through this.
         for user_id in {trade["user_id"] for trade in self._trades}:
             _push(user_id, "balance", {})
+
+
+def _order_id(news: OrderNews) -> int:
+    return news.order_id
 
 
 _NEWS = ("book_id", "instrument_id", "status", "side", "quantity", "filled_quantity", "price")

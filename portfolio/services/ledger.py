@@ -235,6 +235,21 @@ class Postings:
         self._read()
 
 
+def reach_mate(postings: Postings, book: LockedBook, *, now: datetime) -> bool:
+    """Lock the intraday book of a Manual book's purse too; False where there is none.
+
+    It is the younger of both, so this is in the order of locks.
+    """
+    if book.kind != Book.Kind.MANUAL or postings.purse_mate(book) is not None:
+        return False
+    mates = Book.objects.filter(venue_account=book.venue_account_id, kind=Book.Kind.INTRADAY)
+    found = mates.filter(pk__gt=book.id).values_list("pk", flat=True).first()
+    if found is None:
+        return False
+    postings.reach(book=lock_books([found], now=now)[found])
+    return True
+
+
 def lack_of(
     book: LockedBook, asset: str, *, needed: Decimal, available: Decimal
 ) -> InsufficientFunds:

@@ -5,10 +5,11 @@ last postings return borrowed units that are free again and set MARGIN to what
 `portfolio.domain.margin` asks for. So nothing has to be given back by whoever ended an order.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
@@ -17,7 +18,7 @@ from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import AccountKind, Entry, PostingKind, Pot, moved
 from portfolio.domain.margin import OpenSale, Stand, collateral_of
 from portfolio.services.ledger import Postings, lack_of
-from portfolio.services.locking import LockedBook
+from portfolio.services.locking import LockedBook, LockedOrder
 from portfolio.services.positions import Holdings
 
 _TERMINAL = sorted(TERMINAL_STATUSES)
@@ -33,15 +34,44 @@ _STANDS = """
 
 @dataclass(frozen=True, slots=True)
 class OrderNews:
-    """An order that this transaction changes, as it is now; `each` is what a unit of it costs."""
+    """An order that this transaction changes, as it is now.
+
+    `each` is the collateral of one unit, `base_asset` the units it is for (where they can change).
+    """
 
     order_id: int
     event_count: int
     instrument_id: int
     side: Side
-    hold_asset: str
+    base_asset: str
     hold: Decimal
     each: Decimal
+
+
+def news_of(order: LockedOrder) -> OrderNews:
+    """Return a changed order as collateral sees it."""
+    return OrderNews(
+        order_id=order.id,
+        event_count=order.event_count,
+        instrument_id=order.instrument_id,
+        side=order.side,
+        base_asset=order.base_asset,
+        hold=order.hold_remaining,
+        each=order.worst_margin_price * (1 + order.hold_fee_rate),
+    )
+
+
+def news_of_row(row: Mapping[str, Any]) -> OrderNews:
+    """Return a new order as collateral sees it; it holds units when it sells."""
+    return OrderNews(
+        order_id=row["id"],
+        event_count=row["event_count"],
+        instrument_id=row["instrument_id"],
+        side=row["side"],
+        base_asset=row["hold_asset"],
+        hold=row["hold_remaining"],
+        each=(row["margin_price"] or ZERO) * (1 + row["hold_fee_rate"]),
+    )
 
 
 class Stands:
@@ -85,34 +115,43 @@ class Stands:
 def keep_collateral(
     postings: Postings,
     book: LockedBook,
-    stands: Stands,
+    news: Sequence[OrderNews],
     *,
-    before: Decimal,
+    holdings: Holdings | None,
     ref: str,
     at: datetime,
     is_asked: bool,
 ) -> None:
-    """Bring MARGIN to what it must have; `before` is what it had to have.
+    """Return what is borrowed and free, and bring MARGIN to what it must have; `news` is changed.
 
     Where somebody asks for more than there is money for, `InsufficientFunds` is raised. What the
     market does is never refused: then MARGIN gets what there is, and the rest when there is more.
     """
+    assets = {each.base_asset for each in news} | {book.quote_asset}
+    postings.reach(assets=assets)
+    _return_units(postings, book, assets, ref=ref, at=at)
+    stands = Stands(book.id)
+    lacked = stands.collateral() - postings.stored(book.id, AccountKind.MARGIN, book.quote_asset)
+    stands.put(news, book.id, holdings)
+    lacks = _set_margin(postings, book, stands.collateral(), ref=ref, at=at)
+    if is_asked and lacks > max(lacked, ZERO):
+        free = postings.available(book.id, book.quote_asset)
+        raise lack_of(book, book.quote_asset, needed=free + lacks, available=free)
+
+
+def _set_margin(
+    postings: Postings, book: LockedBook, must: Decimal, *, ref: str, at: datetime
+) -> Decimal:
+    """Bring MARGIN to what it must have, or as near as there is money; return what is lacking."""
     asset = book.quote_asset
-    stored = postings.stored(book.id, AccountKind.MARGIN, asset)
-    had = postings.balance(book.id, AccountKind.MARGIN, asset)
-    must = stands.collateral()
-    want = must - had
+    want = must - postings.balance(book.id, AccountKind.MARGIN, asset)
     free = postings.available(book.id, asset)
     if want > free:
         free += _from_mate(postings, book, want - free, ref=ref, at=at)
-    if is_asked and want - free > max(before - stored, ZERO):
-        raise lack_of(book, asset, needed=want, available=free)
     kept = min(want, free)
-    entries: list[Entry] = []
-    if kept:
-        up, down = AccountKind.MARGIN, AccountKind.AVAILABLE
-        entries += moved(book.id, asset, kept, frm=down, to=up)
+    entries = moved(book.id, asset, kept, frm=AccountKind.AVAILABLE, to=AccountKind.MARGIN)
     postings.post(ref, PostingKind.MARGIN, entries, at=at)
+    return want - kept
 
 
 def _from_mate(
@@ -129,7 +168,7 @@ def _from_mate(
     return amount
 
 
-def return_units(
+def _return_units(
     postings: Postings, book: LockedBook, assets: Iterable[str], *, ref: str, at: datetime
 ) -> None:
     """Give back what is borrowed as far as the book has the units free."""

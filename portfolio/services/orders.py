@@ -2,7 +2,7 @@
 
 import logging
 from base64 import b32encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -30,13 +30,15 @@ from portfolio.domain.account_fees import Deal
 from portfolio.domain.drafts import Draft, find_defect, protection_of, reached_trigger
 from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import AccountKind, PostingKind, hold_for, moved
+from portfolio.domain.margin import margin_price
 from portfolio.domain.order_state import EventKind
 from portfolio.domain.risk import Denial
 from portfolio.exceptions import InvalidOrder
+from portfolio.models import Book
 from portfolio.services.changes import Changes
 from portfolio.services.compliance import require_tradable
 from portfolio.services.ledger import plain
-from portfolio.services.locking import LockedBook, lock_books, require_transaction
+from portfolio.services.locking import LockedBook, lock_books, lock_purse, require_transaction
 from portfolio.services.order_changes import (
     cancel_all,
     cancel_order,
@@ -144,7 +146,8 @@ def place_orders(
     require_transaction()
     if not requests:
         return []
-    book = _open_book(book_id, now=now)
+    books = _lock_for(book_id, requests, now=now)
+    book = _open_book(books.get(book_id), now=now)
     stored = stored_orders(book, requests)
     fresh = [index for index in range(len(requests)) if index not in stored]
     drafts = {index: _draft(requests[index], quotes=quotes) for index in fresh}
@@ -152,14 +155,23 @@ def place_orders(
         quote = quotes.get(requests[index].instrument.instrument_token)
         _refuse_defect(drafts[index], book, quote=quote, now=now)
     if fresh:
-        stored |= _place(book, requests, drafts=drafts, quotes=quotes, now=now)
+        changes = Changes(books, assets=_assets_of(book, drafts.values()), asked_at=now)
+        stored |= _place(changes, book, requests, drafts=drafts, quotes=quotes, now=now)
         if any(stored[index].status is OrderStatus.READY for index in fresh):
             transaction.on_commit(enqueue)
     return [stored[index] for index in range(len(requests))]
 
 
-def _open_book(book_id: int, *, now: datetime) -> LockedBook:
-    book = lock_books([book_id], now=now).get(book_id)
+def _lock_for(
+    book_id: int, requests: Sequence[OrderRequest], *, now: datetime
+) -> dict[int, LockedBook]:
+    """Lock the book, for intraday orders both books of the purse: the other one pays as well."""
+    if any(request.product is Product.MIS for request in requests):
+        return lock_purse(book_id, now=now)
+    return lock_books([book_id], now=now)
+
+
+def _open_book(book: LockedBook | None, *, now: datetime) -> LockedBook:
     if book is None or book.closed_at is not None:
         raise InvalidOrder("This book takes no orders", field="book", code="CLOSED")
     require_tradable(book, now=now)
@@ -198,12 +210,27 @@ def _refuse_defect(draft: Draft, book: LockedBook, *, quote: Quote | None, now: 
         raise InvalidOrder(
             f"{message}, this book in {book.quote_asset}", field="instrument", code="NOT_OFFERED"
         )
+    _refuse_product(draft, book)
     defect = find_defect(draft) or reached_trigger(draft, quote, now=now)
     if defect is not None:
         raise refusal_of(defect)
 
 
+def _refuse_product(draft: Draft, book: LockedBook) -> None:
+    """Keep what is squared off each day in its own book, and everything else out of it."""
+    is_intraday = book.kind == Book.Kind.INTRADAY
+    if (draft.product is Product.MIS) is not is_intraday:
+        wanted = "only MIS orders" if is_intraday else "no MIS orders"
+        message = f"This book takes {wanted}"
+        raise InvalidOrder(message, field="product", code="NOT_OFFERED")
+
+
+def _assets_of(book: LockedBook, drafts: Iterable[Draft]) -> set[str]:
+    return {draft.instrument.base_asset for draft in drafts} | {book.quote_asset}
+
+
 def _place(
+    changes: Changes,
     book: LockedBook,
     requests: Sequence[OrderRequest],
     *,
@@ -212,8 +239,6 @@ def _place(
     now: datetime,
 ) -> dict[int, PlacedOrder]:
     gate = RiskGate(book, count=len(drafts), now=now)
-    assets = {draft.instrument.base_asset for draft in drafts.values()} | {book.quote_asset}
-    changes = Changes({book.id: book}, assets=assets)
     placed: dict[int, PlacedOrder] = {}
     for (index, draft), order_id in zip(drafts.items(), gate.order_ids, strict=True):
         quote = quotes.get(draft.instrument.instrument_token)
@@ -253,7 +278,7 @@ def _write_order(
     entries = moved(
         row["book_id"], row["hold_asset"], hold, frm=AccountKind.AVAILABLE, to=AccountKind.HELD
     )
-    changes.postings.post(f"order:{row['id']}:1", PostingKind.HOLD, entries, at=row["created_at"])
+    changes.post_hold(f"order:{row['id']}:1", PostingKind.HOLD, entries, at=row["created_at"])
     row["hold_remaining"] = hold
     changes.insert(row, kind=EventKind.CREATED, detail=told)
 
@@ -323,6 +348,7 @@ def _order_row(
         "price_run": "" if quote is None else quote.price_run,
         "hold_asset": spec.quote_asset if buys else spec.base_asset,
         "hold_fee_rate": book.fees.hold_rate(deal),
+        "margin_price": margin_price(draft, quote) if draft.product is Product.MIS else None,
         "market_time": market_time,
         "expires_at": _expiry(request, quote),
         "send_after": request.send_after,
