@@ -55,12 +55,15 @@ class AccountFees:
         return max(self.flat.maker, self.flat.taker)
 
     def hold_rate(self, deal: Deal) -> Decimal:
-        """Return the rate of the value that money must be held for: the worst that may come."""
-        if self.table is None:
-            return self.flat.hold_rate(deal.side)
-        if deal.side is Side.SELL:
-            return ZERO
-        return self.table.worst_of_a_buy(deal.exchange, segment_of(deal.product), deal.at)
+        """Return the worst part of its value that a trade may cost in money.
+
+        Money is held by it for buys, and collateral is set aside by it for short sales.
+        """
+        if self.table is not None:
+            segment = segment_of(deal.product)
+            return self.table.worst(deal.side, deal.exchange, segment, since=deal.at)
+        pays_units = deal.side is Side.BUY and self.flat.mode is FeeMode.RECEIVED
+        return ZERO if pays_units else self.worst_flat
 
     def of_fill(
         self,

@@ -56,12 +56,13 @@ class Rates:
     stamp_buy: Decimal
     gst: Decimal
 
-    @property
-    def worst_of_a_buy(self) -> Decimal:
-        """Return the largest part of its value that a buy can cost, as if there were no cap."""
-        taxed = self.brokerage + self.exchange_turnover + self.sebi
-        untaxed = self.tax_buy + self.investor_protection + self.stamp_buy
-        return (taxed * (1 + self.gst) + untaxed).quantize(_RATE_STEP, rounding=ROUND_CEILING)
+    def worst(self, side: Side) -> Decimal:
+        """Return the largest part of its value that a trade can cost, as if there were no cap."""
+        with_gst = self.brokerage + self.exchange_turnover + self.sebi
+        buys = side is Side.BUY
+        taxes = self.tax_buy + self.stamp_buy if buys else self.tax_sell
+        rate = with_gst * (1 + self.gst) + self.investor_protection + taxes
+        return rate.quantize(_RATE_STEP, rounding=ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,9 @@ class ChargeTable:
         """
         return self._from(exchange, segment, moment)[0].rates
 
-    def worst_of_a_buy(self, exchange: str, segment: Segment, since: datetime) -> Decimal:
-        """Return what of its value a buy can cost at worst, by these rates or announced ones."""
-        return max(row.rates.worst_of_a_buy for row in self._from(exchange, segment, since))
+    def worst(self, side: Side, exchange: str, segment: Segment, *, since: datetime) -> Decimal:
+        """Return what of its value a trade can cost, by these rates or announced ones."""
+        return max(row.rates.worst(side) for row in self._from(exchange, segment, since))
 
     def _from(self, exchange: str, segment: Segment, moment: datetime) -> Sequence[DatedRates]:
         """Return the rates of a moment and those that follow."""

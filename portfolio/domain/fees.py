@@ -31,11 +31,6 @@ class FeeRates:
         """Return the rate of a fill."""
         return self.maker if liquidity is Liquidity.MAKER else self.taker
 
-    def hold_rate(self, side: Side) -> Decimal:
-        """Return the rate that money must be held for: the dearer one, where it is money."""
-        pays_quote = side is Side.BUY and self.mode is FeeMode.QUOTE
-        return max(self.maker, self.taker) if pays_quote else ZERO
-
 
 @dataclass(frozen=True, slots=True)
 class FillFee:

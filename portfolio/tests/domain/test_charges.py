@@ -209,12 +209,12 @@ def test_the_fills_of_an_order_add_up_to_the_order(side, traded, rates):
 def test_the_hold_of_a_buy_covers_every_fill_on_the_way(traded, rates, better):
     worst = max(price for _, price in traded)
     left = sum(quantity for quantity, _ in traded)
-    held = hold_for(Side.BUY, left, worst_price=worst, fee_rate=rates.worst_of_a_buy)
+    held = hold_for(Side.BUY, left, worst_price=worst, fee_rate=rates.worst(Side.BUY))
     before = D(0)
     for quantity, price in traded:
         value = to_ledger(quantity * max(price * better, D("0.0001")))
         left -= quantity
-        after = hold_for(Side.BUY, left, worst_price=worst, fee_rate=rates.worst_of_a_buy)
+        after = hold_for(Side.BUY, left, worst_price=worst, fee_rate=rates.worst(Side.BUY))
         spent = value + fill_charges(Side.BUY, value, rates, before=before).total
         assert held - spent >= after - DUST
         before, held = before + value, after
@@ -222,9 +222,12 @@ def test_the_hold_of_a_buy_covers_every_fill_on_the_way(traded, rates, better):
 
 def test_rates_of_holds_are_rounded_up_to_what_an_order_keeps():
     # 0.001 + 0.00015 + 0.000000001 + 1.18 * 0.000031699 = 0.00118740582
-    assert DELIVERY.worst_of_a_buy == D("0.00118741")
+    assert DELIVERY.worst(Side.BUY) == D("0.00118741")
     # 0.00003 + 0.000000001 + 1.18 * 0.000331699 = 0.00042140582
-    assert INTRADAY.worst_of_a_buy == D("0.00042141")
+    assert INTRADAY.worst(Side.BUY) == D("0.00042141")
+    # No stamp duty, but the tax of a sale.
+    assert DELIVERY.worst(Side.SELL) == D("0.00103741")
+    assert INTRADAY.worst(Side.SELL) == D("0.00064141")
 
 
 # ------------------------------------------------------------------------------------- dates
@@ -276,10 +279,11 @@ def test_rates_belong_to_their_exchange_and_segment():
 
 def test_a_hold_looks_ahead_to_rates_that_are_announced():
     early, late = day("2025-01-01T00:00"), day("2027-01-01T00:00")
-    at_worst = TABLE.worst_of_a_buy("NSE", Segment.DELIVERY, early)
-    assert at_worst == D("0.00518741")
-    assert TABLE.worst_of_a_buy("NSE", Segment.DELIVERY, late) == D("0.00518741")
-    assert TABLE.worst_of_a_buy("BSE", Segment.DELIVERY, early) == D("0.00418741")
+    for since in (early, late):
+        worst = TABLE.worst(Side.BUY, "NSE", Segment.DELIVERY, since=since)
+        assert worst == D("0.00518741")
+    worst = TABLE.worst(Side.BUY, "BSE", Segment.DELIVERY, since=early)
+    assert worst == D("0.00418741")
 
 
 # ------------------------------------------------------------------------------------- accounts
@@ -312,7 +316,9 @@ def test_a_flat_account_pays_as_before_whatever_was_filled():
     assert FLAT.of_order(deal(), D(10), D(250)) == Charges(brokerage=D("1.5"))
     assert RECEIVED.of_order(deal(), D(10), D(250)) == Charges(brokerage=D("2.5"))
     assert (FLAT.kind, FLAT.hold_rate(deal())) == (FeeKind.FLAT, D("0.0006"))
-    assert (FLAT.hold_rate(deal(Side.SELL)), RECEIVED.hold_rate(deal())) == (0, 0)
+    assert FLAT.hold_rate(deal(Side.SELL)) == D("0.0006")
+    assert RECEIVED.hold_rate(deal()) == 0
+    assert FLAT.flat.of(Liquidity.MAKER) == D("0.0002")
 
 
 def test_an_indian_account_pays_by_product_and_by_what_was_filled():
@@ -321,7 +327,7 @@ def test_an_indian_account_pays_by_product_and_by_what_was_filled():
     assert INDIAN.of_order(deal(product=Product.MIS), D(100), D(250)).total == D("10.5351455")
     assert INDIAN.hold_rate(deal()) == D("0.00118741")
     assert INDIAN.hold_rate(deal(product=Product.MIS)) == D("0.00042141")
-    assert INDIAN.hold_rate(deal(Side.SELL)) == 0
+    assert INDIAN.hold_rate(deal(Side.SELL, Product.MIS)) == D("0.00064141")
     intraday = deal(product=Product.MIS)
     parts = [
         INDIAN.of_fill(intraday, D(400), D(250), liquidity=Liquidity.MAKER, before=before).quote

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.domain.enums import FeeMode, Liquidity, Side
+from market.domain.enums import FeeMode, Side
 from portfolio.domain.event_chain import event_hash
-from portfolio.domain.fees import FeeRates, FillFee, fee_of, fill_fee, to_ledger
+from portfolio.domain.fees import FillFee, fee_of, fill_fee, to_ledger
 from portfolio.domain.ledger import (
     AccountKind,
     FillTerms,
@@ -43,15 +43,6 @@ def test_a_buy_in_received_mode_pays_units_and_a_sell_pays_quote():
     assert (buy.base, buy.quote) == (D("0.001635"), D(0))
     sell = fill_fee(Side.SELL, D("1.633"), D(121), rate=rate, mode=FeeMode.RECEIVED)
     assert (sell.base, sell.quote) == (D(0), D("0.197593"))
-
-
-def test_the_hold_covers_the_dearer_rate_where_the_fee_is_money():
-    rates = FeeRates(maker=D("0.0002"), taker=D("0.0006"), mode=FeeMode.QUOTE)
-    assert rates.hold_rate(Side.BUY) == D("0.0006")
-    assert rates.hold_rate(Side.SELL) == 0
-    assert rates.of(Liquidity.MAKER) == D("0.0002")
-    received = FeeRates(maker=D("0.0002"), taker=D("0.0006"), mode=FeeMode.RECEIVED)
-    assert received.hold_rate(Side.BUY) == 0
 
 
 def test_hold_of_a_buy_is_money_and_of_a_sell_units():
