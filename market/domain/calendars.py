@@ -88,6 +88,18 @@ def day_roll(calendar: Calendar, source: SourceKind, moment: datetime) -> dateti
     return _at(day, time.min if follows_exchange(calendar, source) else DAY_ROLL)
 
 
+def square_off_at(calendar: Calendar, source: SourceKind, moment: datetime) -> datetime:
+    """Return when an intraday position (MIS) that is open at a moment has to be closed."""
+    if not follows_exchange(calendar, source):
+        return day_roll(calendar, source, moment) - EXPIRY_LEAD
+    day = moment.astimezone(IST).date()
+    while True:
+        session = exchange_session(calendar, day)
+        if session is not None and moment < session.closes_at:
+            return session.closes_at - EXPIRY_LEAD
+        day += timedelta(days=1)
+
+
 def day_expiry(calendar: Calendar, source: SourceKind, moment: datetime) -> datetime:
     """Return the first moment after `moment` at which DAY orders expire."""
     if not follows_exchange(calendar, source):

@@ -5,13 +5,13 @@ a request in itself is in `drafts`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from market.domain.calendars import is_open
-from market.domain.enums import Side
+from market.domain.calendars import is_open, square_off_at
+from market.domain.enums import Product, Side
 from market.domain.formatting import format_money, plain
 from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
@@ -54,20 +54,52 @@ class Limits:
     max_open_value: Decimal | None = None
     max_position_value: Decimal | None = None
     max_price_deviation: Decimal | None = None
-    # Value of the open orders, and units held and on order to buy of the instrument.
+    # Value of the open orders, and units that the positions of the instrument can reach.
     open_value: Decimal = Decimal(0)
     units: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
+class OwnUnits:
+    """Units of an instrument in a book that may be short: held (below 0 short), and on order."""
+
+    held: Decimal = Decimal(0)
+    buys: Decimal = Decimal(0)
+    sells: Decimal = Decimal(0)
+    # Since when the position is not flat.
+    opened_at: datetime | None = None
+
+    @property
+    def reach(self) -> Decimal:
+        """Return how large the position can become, either way."""
+        return max(abs(self.held), self.held + self.buys, self.sells - self.held)
+
+    def with_order(self, side: Side, quantity: Decimal) -> "OwnUnits":
+        """Return the units with one more open order."""
+        if side is Side.BUY:
+            return replace(self, buys=self.buys + quantity)
+        return replace(self, sells=self.sells + quantity)
+
+    def reducible(self, side: Side) -> Decimal:
+        """Return what an order of a side may trade and certainly only reduce the position."""
+        if side is Side.BUY:
+            return -self.held - self.buys
+        return self.held - self.sells
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What policy looks at besides the order: prices, switches and limits."""
+    """What policy looks at besides the order: prices, switches and limits.
+
+    `own` is given for books that may be short; in all others a sale reduces and a buy does not.
+    """
 
     quote: Quote | None
     now: datetime
     trading_state: str = "ACTIVE"
     kill_reason: str | None = None
     limits: Sequence[Limits] = ()
+    own: OwnUnits | None = None
 
 
 def find_denial(draft: Draft, around: Surroundings) -> Denial | None:
@@ -87,9 +119,38 @@ def _switch_denial(draft: Draft, around: Surroundings) -> Denial | None:
         return Denial(DenialCode.KILL_SWITCH, f"Trading is stopped: {around.kill_reason}")
     if around.trading_state == "HALTED":
         return Denial(DenialCode.BOOK_HALTED, "Trading in this book is halted")
-    if around.trading_state == "REDUCING" and draft.side is Side.BUY:
+    return None if _reduces(draft, around) else _growing_denial(draft, around)
+
+
+def _growing_denial(draft: Draft, around: Surroundings) -> Denial | None:
+    """Return why policy denies an order that does more than reduce a position."""
+    if around.trading_state == "REDUCING":
         return Denial(DenialCode.BOOK_REDUCING, "This book may only reduce its position")
+    if _has_ended(draft, around):
+        message = f"MIS trading of {draft.instrument.symbol} has ended for the day"
+        return Denial(
+            DenialCode.R1_SESSION_CLOSED, f"{message}: positions are squared off, none is opened"
+        )
     return None
+
+
+def _reduces(draft: Draft, around: Surroundings) -> bool:
+    if around.own is None:
+        return draft.side is Side.SELL
+    return draft.quantity <= around.own.reducible(draft.side)
+
+
+def _has_ended(draft: Draft, around: Surroundings) -> bool:
+    """Say whether intraday positions are being squared off, or one of an earlier day is left."""
+    if draft.product is not Product.MIS or around.quote is None:
+        return False
+    opened_at = around.own.opened_at if around.own is not None else None
+    ends = (
+        square_off_at(draft.instrument.calendar, around.quote.source, moment)
+        for moment in (around.now, opened_at)
+        if moment is not None
+    )
+    return any(around.now >= end for end in ends)
 
 
 def _quote_denial(draft: Draft, around: Surroundings) -> Denial | None:
@@ -165,13 +226,23 @@ def _size_denial(draft: Draft, around: Surroundings) -> Denial | None:
     price = draft.worst_price
     if price is None:
         return None
+    growth = growth_of(draft, around.own)
     for limits in around.limits:
-        if found := _value_denial(draft, limits, price=price):
+        if found := _value_denial(draft, limits, price=price, growth=growth):
             return found
     return None
 
 
-def _value_denial(draft: Draft, limits: Limits, *, price: Decimal) -> Denial | None:
+def growth_of(draft: Draft, own: OwnUnits | None) -> Decimal:
+    """Return the units by which the order can make the position larger, long or short."""
+    if own is not None:
+        return own.with_order(draft.side, draft.quantity).reach - own.reach
+    return draft.quantity if draft.side is Side.BUY else Decimal(0)
+
+
+def _value_denial(
+    draft: Draft, limits: Limits, *, price: Decimal, growth: Decimal
+) -> Denial | None:
     value, asset = draft.quantity * price, draft.instrument.quote_asset
     if limits.max_order_value is not None and value > limits.max_order_value:
         most = format_money(limits.max_order_value, asset=asset)
@@ -182,9 +253,9 @@ def _value_denial(draft: Draft, limits: Limits, *, price: Decimal) -> Denial | N
         told, most = (format_money(each, asset=asset) for each in (opened, limits.max_open_value))
         message = f"Open orders would be {told}, above the limit of {most}"
         return Denial(DenialCode.R7_OPEN_VALUE, message)
-    if limits.max_position_value is None or draft.side is Side.SELL:
+    if limits.max_position_value is None or not growth:
         return None
-    position = (limits.units + draft.quantity) * price
+    position = (limits.units + growth) * price
     if position > limits.max_position_value:
         most = format_money(limits.max_position_value, asset=asset)
         told = format_money(position, asset=asset)

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.db import connection
 
-from market.domain.enums import TERMINAL_STATUSES, Side
+from market.domain.enums import TERMINAL_STATUSES
 from market.domain.ticks import Quote
 from portfolio.domain.drafts import Draft
 from portfolio.domain.fees import ZERO
-from portfolio.domain.risk import Denial, Limits, Surroundings, find_denial
+from portfolio.domain.risk import Denial, Limits, OwnUnits, Surroundings, find_denial, growth_of
+from portfolio.models import Book
 from portfolio.services.locking import LockedBook
 
 _TERMINAL = sorted(TERMINAL_STATUSES)
@@ -36,24 +37,35 @@ _LIMITS = """
        AND (book_id IS NULL OR book_id = %(book)s)
      ORDER BY id FOR UPDATE
 """
-_OPEN = """
-    SELECT o.instrument_id,
-           sum((o.quantity - o.filled_quantity) * coalesce(o.price, o.protection_price, 0)),
-           coalesce(sum(o.quantity - o.filled_quantity) FILTER (WHERE o.side = 'BUY'), 0)
+_UNITS = """
+    SELECT o.book_id, o.instrument_id, 0 AS held, NULL::timestamptz AS opened_at,
+           CASE o.side WHEN 'BUY' THEN o.quantity - o.filled_quantity ELSE 0 END AS buys,
+           CASE o.side WHEN 'SELL' THEN o.quantity - o.filled_quantity ELSE 0 END AS sells,
+           (o.quantity - o.filled_quantity) * coalesce(o.price, o.protection_price, 0) AS value
       FROM portfolio_order o
      WHERE o.user_id = %(user)s AND o.status <> ALL(%(terminal)s)
        AND (%(account)s::bigint IS NULL OR o.venue_account_id = %(account)s)
        AND (%(book)s::bigint IS NULL OR o.book_id = %(book)s)
-     GROUP BY o.instrument_id
-"""
-_HELD = """
-    SELECT p.instrument_id, sum(p.quantity)
+     UNION ALL
+    SELECT p.book_id, p.instrument_id, p.quantity, p.opened_at, 0, 0, 0
       FROM portfolio_position p JOIN portfolio_book b ON b.id = p.book_id
-     WHERE p.user_id = %(user)s
+     WHERE p.user_id = %(user)s AND p.quantity <> 0
        AND (%(account)s::bigint IS NULL OR b.venue_account_id = %(account)s)
        AND (%(book)s::bigint IS NULL OR p.book_id = %(book)s)
-     GROUP BY p.instrument_id
 """
+# Book by book: what one is long does not make up for what another is short.
+_REACH = f"""
+    SELECT instrument_id, sum(value),
+           sum(greatest(abs(held), held + buys, sells - held))
+      FROM (SELECT book_id, instrument_id, sum(held) AS held, sum(buys) AS buys,
+                   sum(sells) AS sells, sum(value) AS value
+              FROM ({_UNITS}) parts GROUP BY 1, 2) units
+     GROUP BY 1
+"""  # noqa: S608 - own text
+_OWN = f"""
+    SELECT instrument_id, sum(held), sum(buys), sum(sells), min(opened_at)
+      FROM ({_UNITS}) parts GROUP BY 1
+"""  # noqa: S608 - own text
 
 
 @dataclass(slots=True)
@@ -90,27 +102,33 @@ class RiskGate:
             cursor.execute(_LOOK, {**scope, "count": count})
             self.order_ids, self._kill_reason, has_limits = cursor.fetchone()
         self._scopes = _read_scopes(scope) if has_limits else []
+        is_short_able = book.kind == Book.Kind.INTRADAY
+        self._own = _read_own(scope) if is_short_able else None
 
     def verdict(self, draft: Draft, quote: Quote | None) -> Denial | None:
         """Return why policy denies the order, or None and count it as open."""
         token = draft.instrument.instrument_token
+        own = None if self._own is None else self._own.get(token, OwnUnits())
         around = Surroundings(
             quote=quote,
             now=self._now,
             trading_state=self._book.trading_state,
             kill_reason=self._kill_reason,
             limits=[scope.limits_for(token) for scope in self._scopes],
+            own=own,
         )
         denial = find_denial(draft, around)
         if denial is None:
-            self._count(draft)
+            self._count(draft, own)
         return denial
 
-    def _count(self, draft: Draft) -> None:
+    def _count(self, draft: Draft, own: OwnUnits | None) -> None:
+        token = draft.instrument.instrument_token
         for scope in self._scopes:
             scope.open_value += draft.quantity * (draft.worst_price or ZERO)
-            if draft.side is Side.BUY:
-                scope.units[draft.instrument.instrument_token] += draft.quantity
+            scope.units[token] += growth_of(draft, own)
+        if self._own is not None and own is not None:
+            self._own[token] = own.with_order(draft.side, draft.quantity)
 
 
 def _read_scopes(scope: Mapping[str, int]) -> list[_Scope]:
@@ -124,11 +142,15 @@ def _read_scope(cursor: Any, user_id: int, row: Sequence[Any]) -> _Scope:
     _, account_id, book_id, *limits = row
     found = _Scope(*limits)
     values = {"user": user_id, "account": account_id, "book": book_id, "terminal": _TERMINAL}
-    cursor.execute(_OPEN, values)
-    for token, value, buys in cursor.fetchall():
+    cursor.execute(_REACH, values)
+    for token, value, units in cursor.fetchall():
         found.open_value += value
-        found.units[token] += buys
-    cursor.execute(_HELD, values)
-    for token, quantity in cursor.fetchall():
-        found.units[token] += quantity
+        found.units[token] += units
     return found
+
+
+def _read_own(scope: Mapping[str, int]) -> dict[int, OwnUnits]:
+    """Return what a book has and has on order, by instrument."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN, {**scope, "terminal": _TERMINAL})
+        return {token: OwnUnits(*units) for token, *units in cursor.fetchall()}
