@@ -15,9 +15,10 @@ JSON_PREFIXES = (
     "mf",
     "alerts",
     "bots",
+    "stream",
 )
 # Pages of the API that a browser opens.
-BROWSER_PATHS = ("connect/login", "api/docs")
+BROWSER_PATHS = ("connect/login",)
 
 
 def is_api_path(path: str) -> bool:

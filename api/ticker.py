@@ -5,12 +5,13 @@ Everything is big endian. A client knows a packet by its length alone: 8 (ltp), 
 below 2^31; sizes are whole, parts of a unit are dropped.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from struct import Struct
+
+import orjson
 
 from market.domain.ticks import Depth, DepthLevel, Quote
 
@@ -62,8 +63,7 @@ def packet(quote: Quote, mode: str) -> bytes:
         token,
         last,
         _whole(quote.last_quantity),
-        # What was paid on average is not known of any source; 0 says so.
-        0,
+        _price(quote.average_price, divisor),
         _whole(quote.volume),
         _total(quote.depth.bids if quote.depth else ()),
         _total(quote.depth.asks if quote.depth else ()),
@@ -172,8 +172,8 @@ _TOKENS = "Instrument tokens are whole numbers from 1 to 2147483647."
 def message_of(text: str) -> Message:
     """Read what a client says; ValueError with the words to answer where it makes no sense."""
     try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
+        said = orjson.loads(text)
+    except ValueError:
         raise ValueError(_KNOWN) from None
     match said:
         case {"a": "subscribe", "v": list(tokens)}:
@@ -182,7 +182,8 @@ def message_of(text: str) -> Message:
             return Unsubscribe(_tokens(tokens))
         case {"a": "mode", "v": [str(mode), list(tokens)]} if mode in set(Mode):
             return SetMode(Mode(mode), _tokens(tokens))
-    raise ValueError(_KNOWN)
+        case _:
+            raise ValueError(_KNOWN)
 
 
 def _tokens(values: list[object]) -> list[int]:
@@ -207,4 +208,4 @@ def _token(value: object) -> int:
 
 def error_text(words: str) -> str:
     """Return an error as the clients read it: `data` has to be a string."""
-    return json.dumps({"type": "error", "data": words})
+    return orjson.dumps({"type": "error", "data": words}).decode()

@@ -4,8 +4,9 @@ import re
 
 from django.urls import path, re_path
 
-from api import urls_bots, urls_orders, urls_portfolio
+from api import urls_bots, urls_orders, urls_portfolio, urls_stream
 from api.paths import BROWSER_PATHS, JSON_PREFIXES
+from api.views.docs import Schema, browse
 from api.views.fallback import NotAvailable
 from api.views.session import RefreshToken, SessionToken
 from api.views.user import Profile
@@ -18,6 +19,9 @@ urlpatterns = [
     *urls_bots.urlpatterns,
     *urls_orders.urlpatterns,
     *urls_portfolio.urlpatterns,
+    *urls_stream.urlpatterns,
+    path("api/schema", Schema.as_view(), name="schema"),
+    path("api/docs/", browse, name="docs"),
     *(
         re_path(rf"^{re.escape(prefix)}(?:/.*)?$", NotAvailable.as_view())
         for prefix in (*JSON_PREFIXES, *BROWSER_PATHS)

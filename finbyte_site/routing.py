@@ -1,4 +1,4 @@
-"""WebSocket addresses, each behind the session and a check of where the page came from."""
+"""WebSocket addresses: programs by their tokens, pages behind session and a check of their origin."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.urls import path, re_path
 
 from accounts.services.viewing import seen_in
+from api.consumers import StreamConsumer, TickerConsumer
 from market.consumers import ConsoleConsumer
 
 Scope = dict[str, Any]
@@ -69,8 +70,16 @@ def is_same_origin(scope: Scope) -> bool:
 
 
 # Django's types know views only; channels routes ASGI applications with the same functions.
-_routes: list[Any] = [
+_pages: list[Any] = [
     path("ws/console", ConsoleConsumer.as_asgi()),
     re_path("", cast("Any", refuse)),
 ]
-websocket_application = SameOrigin(AuthMiddlewareStack(StandingSession(URLRouter(_routes))))
+_page_application = SameOrigin(AuthMiddlewareStack(StandingSession(URLRouter(_pages))))
+# Programs send no Origin, and nobody reads their cookies (kite-api.md rule 11).
+_routes: list[Any] = [
+    path("", TickerConsumer.as_asgi()),
+    path("ws", TickerConsumer.as_asgi()),
+    path("stream", StreamConsumer.as_asgi()),
+    re_path("", cast("Any", _page_application)),
+]
+websocket_application = URLRouter(_routes)

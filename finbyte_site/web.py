@@ -37,6 +37,10 @@ Channel: Any = HTTPChannel
 MOST_BODY = 256 * 1024
 MOST_HEADERS = 100
 MOST_FRAME = 64 * 1024
+REFUSALS = {
+    4000 + status: status
+    for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+}
 # A request has arrived whole this long after its first byte, and is answered as quickly.
 REQUEST_SECONDS = 15.0
 IDLE_SECONDS = 60
@@ -170,11 +174,24 @@ class LimitedFactory(HTTPFactory):  # type: ignore[misc]
 
 
 class Socket(WebSocketProtocol):  # type: ignore[misc]
-    """One socket; a refused handshake carries the headers of every other refusal."""
+    """One socket; a refused handshake carries the headers of every other refusal.
+
+    ASGI knows no status of a refusal: an application that closes before it accepts may name one
+    by the close code, 4000 and the status.
+    """
+
+    _refused = HTTPStatus.FORBIDDEN
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Do what the application says."""
+        if self.state == self.STATE_CONNECTING and message.get("code") in REFUSALS:
+            self._refused = REFUSALS[message["code"]]
+        super().handle_reply(message)
 
     def sendHttpErrorResponse(self, code: int, _reason: str, _headers: Any = None) -> None:
         """Answer a handshake with a plain refusal."""
-        self.sendData(refusal(b"", HTTPStatus(code)).as_bytes())
+        status = self._refused if code == HTTPStatus.FORBIDDEN else HTTPStatus(code)
+        self.sendData(refusal(b"", status).as_bytes())
 
 
 class SocketFactory(WebSocketFactory):  # type: ignore[misc]
