@@ -43,8 +43,15 @@ def read_query(request: Request, form: type[serializers.Serializer[Any]]) -> dic
 
 
 def read_rows(request: Request, form: type[serializers.Serializer[Any]]) -> list[dict[str, Any]]:
-    """Return the checked rows of a JSON list. Raises `InvalidInput` naming row and field."""
-    rows = request.data
+    """Return the checked rows of a JSON list. Raises `InvalidInput` naming row and field.
+
+    The body is read whatever content type it names, and its numbers are exact decimals.
+    """
+    try:
+        text = request.body.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("`body` is not UTF-8.", field="body", code="not_json") from None
+    rows = read_json(text, name="body")
     if not isinstance(rows, list):
         raise InvalidInput("Send a JSON list of rows.", field="body", code="not_a_list")
     return checked_rows(rows, form, name="body")

@@ -77,6 +77,11 @@ def find_defect(draft: Draft) -> Defect | None:
     )
 
 
+def find_size_defect(draft: Draft) -> Defect | None:
+    """Return why so much of the instrument can never be ordered, whatever the price, or None."""
+    return _instrument_defect(draft) or _quantity_defect(draft)
+
+
 def _instrument_defect(draft: Draft) -> Defect | None:
     if not draft.instrument.is_tradable:
         message = f"{draft.instrument.symbol} is not tradable"

@@ -10,9 +10,10 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
-from market.domain.enums import AccountMode, FeeMode, Product
+from market.domain.enums import FeeMode, Product
 from portfolio.exceptions import InvalidOrder
 from portfolio.models import Book, VenueAccount
+from portfolio.selectors.order_margins import trading_account
 from portfolio.services.accounts import manual_book, open_book
 from portfolio.services.locking import lock_books
 
@@ -24,11 +25,7 @@ def book_for(user: User, *, product: Product, quote_asset: str, now: datetime) -
 
     The intraday book is made when it is first asked for. Raises `InvalidOrder`.
     """
-    accounts = VenueAccount.objects.for_user(user).filter(settlement_asset=quote_asset)
-    account = accounts.filter(mode=AccountMode.PAPER).order_by("pk").first()
-    if account is None:
-        message = f"You have no account that trades in {quote_asset}"
-        raise InvalidOrder(message, field="exchange", code="NOT_OFFERED")
+    account = trading_account(user, quote_asset)
     match product:
         case Product.CNC:
             return manual_book(account)

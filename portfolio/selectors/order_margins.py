@@ -1,0 +1,130 @@
+"""What orders would need and be charged: reads for the margin and charges calculators."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from accounts.models import User
+from market.domain.enums import AccountMode, Product
+from market.domain.ticks import Quote
+from market.exceptions import QuoteUnavailable
+from portfolio.domain.account_fees import AccountFees, Deal
+from portfolio.domain.charges import Charges
+from portfolio.domain.fees import ZERO
+from portfolio.domain.order_margins import (
+    BasketMargin,
+    Priced,
+    Units,
+    Wanted,
+    basket_margin,
+    margins_alone,
+    unit_margin,
+)
+from portfolio.exceptions import InvalidOrder
+from portfolio.models import Book, LedgerAccount, Position, VenueAccount
+from portfolio.selectors.charges import fees_of
+
+
+def trading_account(user: User, quote_asset: str) -> VenueAccount:
+    """Return the account that a user's orders in an asset go to: his oldest paper account.
+
+    Raises `InvalidOrder` where he has none.
+    """
+    accounts = VenueAccount.objects.for_user(user).filter(settlement_asset=quote_asset)
+    account = accounts.filter(mode=AccountMode.PAPER).order_by("pk").first()
+    if account is None:
+        message = f"You have no account that trades in {quote_asset}"
+        raise InvalidOrder(message, field="exchange", code="NOT_OFFERED")
+    return account
+
+
+def margins_of(
+    user: User, orders: Sequence[Wanted], *, quotes: Mapping[int, Quote], now: datetime
+) -> list[tuple[Priced, Decimal]]:
+    """Return what each order needs by itself, beside what is held and on order.
+
+    Raises `InvalidOrder` for what is not offered, `QuoteUnavailable` where a price is missing.
+    """
+    accounts = _accounts(user, orders)
+    priced = _priced(orders, accounts, quotes=quotes, now=now)
+    return list(zip(priced, margins_alone(priced, _held(accounts.values())), strict=True))
+
+
+def basket_of(
+    user: User,
+    orders: Sequence[Wanted],
+    *,
+    quotes: Mapping[int, Quote],
+    considers_held: bool,
+    now: datetime,
+) -> tuple[list[Priced], BasketMargin]:
+    """Return what orders need together; where asked for, beside what is held. Raises as above."""
+    accounts = _accounts(user, orders)
+    priced = _priced(orders, accounts, quotes=quotes, now=now)
+    return priced, basket_margin(priced, _held(accounts.values()) if considers_held else {})
+
+
+def charges_of(user: User, orders: Sequence[Wanted], *, now: datetime) -> list[Charges]:
+    """Return what orders cost that trade at their price, by the schedules and rates of now."""
+    fees = _fees(_accounts(user, orders), now=now)
+    return [_charges(order, fees, price=order.price, now=now) for order in orders]
+
+
+_Accounts = dict[str, VenueAccount]
+
+
+def _accounts(user: User, orders: Iterable[Wanted]) -> _Accounts:
+    assets = sorted({order.instrument.quote_asset for order in orders})
+    return {asset: trading_account(user, asset) for asset in assets}
+
+
+def _fees(accounts: _Accounts, *, now: datetime) -> dict[str, AccountFees]:
+    return {asset: fees_of(account, at=now) for asset, account in accounts.items()}
+
+
+def _charges(
+    order: Wanted, fees: Mapping[str, AccountFees], *, price: Decimal, now: datetime
+) -> Charges:
+    spec = order.instrument
+    deal = Deal(order.side, spec.exchange, order.product, now)
+    return fees[spec.quote_asset].of_order(deal, order.quantity, price)
+
+
+def _priced(
+    orders: Iterable[Wanted],
+    accounts: _Accounts,
+    *,
+    quotes: Mapping[int, Quote],
+    now: datetime,
+) -> list[Priced]:
+    fees = _fees(accounts, now=now)
+    priced = []
+    for order in orders:
+        draft, quote = order.draft, quotes.get(order.instrument.instrument_token)
+        each = unit_margin(draft, quote)
+        if each is None:
+            raise QuoteUnavailable(f"There is no price of {order.instrument.symbol} now")
+        charges = _charges(order, fees, price=draft.price or each, now=now)
+        priced.append(Priced(order, each, charges))
+    return priced
+
+
+def _held(accounts: Iterable[VenueAccount]) -> Units:
+    """Return the free units of the accounts' two books, and what is short in the intraday one."""
+    books = Book.objects.filter(
+        venue_account__in=[account.pk for account in accounts],
+        kind__in=[Book.Kind.MANUAL, Book.Kind.INTRADAY],
+    )
+    positions = Position.objects.filter(book__in=books).exclude(quantity=0)
+    free = {
+        (row.book_id, row.asset): row.balance
+        for row in LedgerAccount.objects.filter(
+            book__in=books, kind=LedgerAccount.Kind.AVAILABLE, balance__gt=0
+        )
+    }
+    units: dict[tuple[int, Product], Decimal] = {}
+    for row in positions.select_related("book", "instrument"):
+        product = Product.MIS if row.book.kind == Book.Kind.INTRADAY else Product.CNC
+        owned = free.get((row.book_id, row.instrument.base_asset)) or ZERO
+        units[row.instrument_id, product] = min(row.quantity, owned)
+    return units
