@@ -25,7 +25,7 @@ _SENDER_LOCK = 0x504F5354
 
 # By the wall clock: the events of a replay are dated long ago.
 INSERT_POSTBACKS = (
-    "posted",
+    "postbacks",
     """INSERT INTO portfolio_postback (app_id, order_id, sequence, name, "row", state, attempts,
               answer, created_at, next_at)
        SELECT x.app_id, x.order_id, x.sequence, x.name, '', 'PENDING', 0, '', now(), now()
