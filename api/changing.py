@@ -11,7 +11,8 @@ from api.writes import write_once
 from market.domain.enums import OrderType
 from portfolio.models import Order
 from portfolio.selectors.api_orders import order_of_program
-from portfolio.services.order_changes import OrderChange, cancel_order, modify_order
+from portfolio.services.modifications import OrderChange, modify_order
+from portfolio.services.order_changes import cancel_order
 from portfolio.services.orders import PlacedOrder, wake_gateway
 
 

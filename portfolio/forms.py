@@ -7,7 +7,7 @@ from django import forms
 
 from market.domain.enums import OrderType, Side, TimeInForce
 from market.domain.typed_numbers import typed_number
-from portfolio.services.order_changes import OrderChange
+from portfolio.services.modifications import OrderChange
 
 MAX_DIGITS, DECIMAL_PLACES = 28, 12
 

@@ -23,6 +23,16 @@ class OrderType(StrEnum):
     SL = "SL"
     SL_M = "SL-M"
 
+    @property
+    def has_price(self) -> bool:
+        """Say whether it carries a limit."""
+        return self in {OrderType.LIMIT, OrderType.SL}
+
+    @property
+    def is_stop(self) -> bool:
+        """Say whether it waits for a trigger."""
+        return self in {OrderType.SL, OrderType.SL_M}
+
 
 class TimeInForce(StrEnum):
     """How long an order lives."""

@@ -30,6 +30,39 @@ class OrderTicket:
     price_run: str = ""
     expires_at: datetime | None = None
 
+    @property
+    def terms(self) -> "OrderTerms":
+        """Return what of it a change can change."""
+        return OrderTerms(
+            quantity=self.quantity,
+            price=self.price,
+            trigger_price=self.trigger_price,
+            order_type=self.order_type,
+            time_in_force=self.time_in_force,
+            protection_price=self.protection_price,
+            expires_at=self.expires_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """What of an order a change can change; `quantity` counts what has traded.
+
+    An order without a price, or without a trigger, has None there.
+    """
+
+    quantity: Decimal
+    price: Decimal | None
+    trigger_price: Decimal | None
+    order_type: OrderType
+    time_in_force: TimeInForce
+    protection_price: Decimal | None = None
+    expires_at: datetime | None = None
+    disclosed_quantity: Decimal = Decimal(0)
+    market_protection: Decimal = Decimal(0)
+    # The price that the collateral of a short sale is for; no venue hears of it.
+    margin_price: Decimal | None = None
+
 
 class OutcomeKind(StrEnum):
     """What is known after a request to a venue (trust.md 4.4)."""

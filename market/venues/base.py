@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Protocol
 
-from market.domain.messages import ExecutionReport, OrderTicket, Outcome, VenueOrder
+from market.domain.messages import (
+    ExecutionReport,
+    OrderTerms,
+    OrderTicket,
+    Outcome,
+    VenueOrder,
+)
 
 
 class VenueClient(Protocol):
@@ -25,9 +30,7 @@ class VenueClient(Protocol):
         self,
         ticket: OrderTicket,
         *,
-        quantity: Decimal,
-        price: Decimal | None,
-        trigger_price: Decimal | None,
+        terms: OrderTerms,
         now: datetime,
     ) -> Outcome:
         """Ask for a change of one open order; a MODIFIED report says it happened."""

@@ -8,11 +8,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from market.domain.enums import OrderType, TimeInForce
 from market.domain.messages import (
     ExecutionReport,
+    OrderTerms,
     OrderTicket,
     Outcome,
     OutcomeKind,
@@ -86,29 +86,15 @@ class PaperVenue:
         self,
         ticket: OrderTicket,
         *,
-        quantity: Decimal,
-        price: Decimal | None,
-        trigger_price: Decimal | None,
+        terms: OrderTerms,
         now: datetime,
     ) -> Outcome:
-        """Change a live order; quantity is the new total."""
+        """Change a live order; quantity is the new total. A limit may become a market order."""
         order = self._live.get(_key_of(ticket))
-        refusal = _refusal_of_change(order, quantity, price)
+        refusal = _refusal_of_change(order, terms)
         if order is None or refusal:
             return _refused(ticket.client_order_id, *refusal.split(": ", 1))
-        self._number += 1
-        changed = PaperOrder(
-            ticket=replace(order.ticket, quantity=quantity),
-            venue_order_id=order.venue_order_id,
-            number=self._number,
-            quantity=to_units(quantity),
-            price=price,
-            trigger_price=order.trigger_price if order.is_triggered else trigger_price,
-            model=order.model,
-            filled=order.filled,
-            revision=order.revision,
-            is_triggered=order.is_triggered,
-        )
+        changed = self._changed_order(order, terms)
         market = self._market(ticket.instrument_token)
         kept = market.change(order, changed, at=now)
         self._live[_key_of(ticket)] = kept
@@ -169,6 +155,34 @@ class PaperVenue:
             model=ticket.fill_model,
         )
 
+    def _changed_order(self, order: PaperOrder, terms: OrderTerms) -> PaperOrder:
+        self._number += 1
+        # What has met its trigger keeps it, unless it becomes an order without one.
+        is_triggered = order.is_triggered and terms.order_type.is_stop
+        trigger_price = order.trigger_price if is_triggered else terms.trigger_price
+        ticket = replace(
+            order.ticket,
+            quantity=terms.quantity,
+            order_type=terms.order_type,
+            time_in_force=terms.time_in_force,
+            price=terms.price,
+            trigger_price=trigger_price,
+            protection_price=terms.protection_price,
+            expires_at=terms.expires_at,
+        )
+        return PaperOrder(
+            ticket=ticket,
+            venue_order_id=order.venue_order_id,
+            number=self._number,
+            quantity=to_units(terms.quantity),
+            price=terms.price,
+            trigger_price=trigger_price,
+            model=order.model,
+            filled=order.filled,
+            revision=order.revision,
+            is_triggered=is_triggered,
+        )
+
     def _market(self, token: int) -> PaperMarket:
         market = self._markets.get(token)
         if market is None:
@@ -200,11 +214,14 @@ def _refused(client_order_id: str, code: str, message: str) -> Outcome:
     return Outcome(client_order_id, OutcomeKind.REJECTED, code=code, message=message)
 
 
-def _refusal_of_change(order: PaperOrder | None, quantity: Decimal, price: Decimal | None) -> str:
+def _refusal_of_change(order: PaperOrder | None, terms: OrderTerms) -> str:
     if order is None:
         return "ORDER_NOT_OPEN: the order is not open at the venue"
-    if to_units(quantity) <= order.filled:
+    if to_units(terms.quantity) <= order.filled:
         return "QUANTITY_FILLED: as much is filled already"
-    if (price is None) != (order.price is None):
-        return "ORDER_TYPE: a change cannot turn a limit into a market order or back"
+    old, new = order.ticket.order_type, terms.order_type
+    if (terms.price is not None, terms.trigger_price is not None) != (new.has_price, new.is_stop):
+        return f"ORDER_TYPE: a price or trigger is missing or too many for {new}"
+    if order.is_triggered and new.is_stop and new is not old:
+        return f"TRIGGERED: the trigger was met: {old} can only become LIMIT or MARKET"
     return ""

@@ -68,7 +68,7 @@ class PaperMarket:
             _, number = heappop(self._expiries)
             order = self._orders.get(number)
             if order is not None:
-                self._end(order, ReportKind.EXPIRED, message="the day ended", at=quote)
+                self._end(order, ReportKind.EXPIRED, message=_end_of_life(order), at=quote)
 
     def _end_strays(self, quote: Quote) -> None:
         """End the orders that were decided on other prices: a recording's are not the market's."""
@@ -128,8 +128,11 @@ class PaperMarket:
     def arrive(self, order: PaperOrder) -> None:
         """Take a new order in: fill it, let it rest, let it wait for its trigger, or end it."""
         self._keep(order)
-        if self._quote is not None and order.is_stray(self._quote.price_run):
-            self._end(order, ReportKind.EXPIRED, message=OTHER_PRICES, at=self._quote)
+        quote = self._quote
+        if quote is not None and order.is_stray(quote.price_run):
+            self._end(order, ReportKind.EXPIRED, message=OTHER_PRICES, at=quote)
+        elif quote is not None and order.is_over(quote.exchange_time):
+            self._end(order, ReportKind.EXPIRED, message=_end_of_life(order), at=quote)
         else:
             self._place(order)
 
@@ -155,6 +158,8 @@ class PaperMarket:
         book = self._book_of(order)
         only_smaller = (
             changed.price == order.price
+            and _is_immediate(changed) == _is_immediate(order)
+            and changed.ticket.expires_at == order.ticket.expires_at
             and changed.trigger_price == order.trigger_price
             and changed.quantity <= order.quantity
         )
@@ -182,6 +187,8 @@ class PaperMarket:
                 self._arm(order, quote)
             else:
                 self._wait_for_trigger(order)
+        elif quote is None and _is_immediate(order):
+            self._waiting.append(order)
         elif quote is None:
             self._rest(order)
         else:
@@ -293,6 +300,12 @@ class PaperMarket:
     @property
     def _sequence(self) -> int:
         return 0 if self._quote is None else self._quote.sequence
+
+
+def _end_of_life(order: PaperOrder) -> str:
+    if order.ticket.time_in_force is TimeInForce.TTL:
+        return "the minutes of its validity are over"
+    return "the day ended"
 
 
 def _is_immediate(order: PaperOrder) -> bool:

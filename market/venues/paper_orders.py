@@ -81,6 +81,11 @@ class PaperOrder:
         """Say whether the order was decided on prices of another source than these."""
         return self.ticket.price_run not in {"", price_run}
 
+    def is_over(self, market_time: datetime) -> bool:
+        """Say whether its life ended before this moment of market time, or at it."""
+        expires_at = self.ticket.expires_at
+        return expires_at is not None and expires_at <= market_time
+
     def described(self) -> VenueOrder:
         """Return the order as the venue tells it when asked."""
         return VenueOrder(

@@ -241,13 +241,7 @@ class Gateway:
             if self._may_ask((change.ticket.venue_account_id, change.ticket.client_order_id), now)
         ]
         for change in changes:
-            outcome = self._venue.modify(
-                change.ticket,
-                quantity=change.quantity,
-                price=change.price,
-                trigger_price=change.trigger_price,
-                now=now,
-            )
+            outcome = self._venue.modify(change.ticket, terms=change.terms, now=now)
             if outcome.kind is OutcomeKind.REJECTED:
                 account = change.ticket.venue_account_id
                 self._refuse(ReportKind.MODIFY_REJECTED, account, outcome, at=now)

@@ -14,8 +14,10 @@ from typing import Any, Self
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
-from market.domain.enums import FeeMode, OrderStatus, OrderType, Product, Side, TimeInForce
+from market.domain.enums import FeeMode, OrderStatus, OrderType, Product, Side, TimeInForce, Variety
+from market.domain.messages import OrderTerms
 from portfolio.domain.account_fees import AccountFees, FeeKind
+from portfolio.domain.changed_terms import terms_after
 from portfolio.domain.charges import ChargeTable
 from portfolio.domain.fees import ZERO, FeeRates
 from portfolio.domain.ledger import hold_for
@@ -71,6 +73,13 @@ _BOOKS = """
             LIMIT 1) f ON true
      WHERE b.id = ANY(%s) ORDER BY b.id FOR UPDATE OF b
 """
+# Both books of the purse that a book belongs to.
+_PURSE = """
+    SELECT other.id FROM portfolio_book b
+      JOIN portfolio_book other ON other.venue_account_id = b.venue_account_id
+     WHERE b.id = %s AND (other.id = b.id OR (b.kind IN ('MANUAL', 'INTRADAY')
+                                              AND other.kind IN ('MANUAL', 'INTRADAY')))
+"""
 
 
 def require_transaction() -> None:
@@ -90,6 +99,19 @@ def lock_books(
     is_itemised = any(row[-1] == FeeKind.INDIAN_EQUITY for row in rows)
     table = charge_table() if is_itemised else None
     return {row[0]: LockedBook.of(row, table=table) for row in rows}
+
+
+def lock_for(book_id: int, products: Iterable[str], *, now: datetime) -> dict[int, LockedBook]:
+    """Lock the book that orders are asked of; for intraday ones its purse, which pays as well."""
+    is_intraday = any(product == Product.MIS for product in products)
+    return lock_purse(book_id, now=now) if is_intraday else lock_books([book_id], now=now)
+
+
+def lock_purse(book_id: int, *, now: datetime) -> dict[int, LockedBook]:
+    """Lock a book together with the other one of its purse (Manual and Intraday)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PURSE, [book_id])
+        return lock_books([row[0] for row in cursor.fetchall()], now=now)
 
 
 def share_fence(shard: int, fence: int) -> None:
@@ -119,11 +141,17 @@ class LockedOrder:
     side: Side
     order_type: OrderType
     product: Product
+    variety: Variety
+    parent_id: int | None
     time_in_force: TimeInForce
+    validity_ttl: int
     quantity: Decimal
+    disclosed_quantity: Decimal
+    market_protection: Decimal
     price: Decimal | None
     trigger_price: Decimal | None
     protection_price: Decimal | None
+    margin_price: Decimal | None
     pending_change: dict[str, str | None] | None
     revision: int
     status: OrderStatus
@@ -142,6 +170,7 @@ class LockedOrder:
     sent_fence: int | None
     unknown_since: datetime | None
     triggered_at: datetime | None
+    expires_at: datetime | None
     updated_at: datetime
     last_event_hash: str
     event_count: int
@@ -153,6 +182,7 @@ class LockedOrder:
         self.side = Side(self.side)
         self.order_type = OrderType(self.order_type)
         self.product = Product(self.product)
+        self.variety = Variety(self.variety)
         self.time_in_force = TimeInForce(self.time_in_force)
         self.status = OrderStatus(self.status)
 
@@ -169,18 +199,59 @@ class LockedOrder:
         """
         if self.status.is_terminal:
             return ZERO
-        now = self.hold_of(self.quantity, self.price)
+        now = self.hold_of(self.terms)
         if self.pending_change is None:
             return now
-        quantity = Decimal(self.pending_change["quantity"] or self.quantity)
-        price = self.pending_change["price"]
-        return max(now, self.hold_of(quantity, None if price is None else Decimal(price)))
+        return max(now, self.hold_of(self.asked_terms))
 
-    def hold_of(self, quantity: Decimal, price: Decimal | None) -> Decimal:
-        """Return the hold if the order were for this quantity and price."""
-        worst = self.protection_price if price is None else price
-        open_quantity = max(quantity - self.filled_quantity, ZERO)
+    def hold_of(self, terms: OrderTerms) -> Decimal:
+        """Return the hold if the order were for these terms."""
+        worst = terms.protection_price if terms.price is None else terms.price
+        open_quantity = max(terms.quantity - self.filled_quantity, ZERO)
         return hold_for(self.side, open_quantity, worst_price=worst, fee_rate=self.hold_fee_rate)
+
+    @property
+    def terms(self) -> OrderTerms:
+        """Return what of it a change can change."""
+        return OrderTerms(
+            quantity=self.quantity,
+            price=self.price,
+            trigger_price=self.trigger_price,
+            order_type=self.order_type,
+            time_in_force=self.time_in_force,
+            protection_price=self.protection_price,
+            expires_at=self.expires_at,
+            disclosed_quantity=self.disclosed_quantity,
+            market_protection=self.market_protection,
+            margin_price=self.margin_price,
+        )
+
+    @property
+    def asked_terms(self) -> OrderTerms:
+        """Return the terms that were asked for last: its own where no change is pending."""
+        return terms_after(self.terms, self.pending_change or {})
+
+    def take_terms(self, terms: OrderTerms) -> None:
+        """Have these terms from now on."""
+        if terms.order_type.is_stop and not self.order_type.is_stop:
+            # It waits for a trigger anew, whatever trigger it once met.
+            self.triggered_at = None
+        self.quantity, self.price = terms.quantity, terms.price
+        self.trigger_price = terms.trigger_price
+        self.protection_price = terms.protection_price
+        self.order_type, self.time_in_force = terms.order_type, terms.time_in_force
+        self.expires_at = terms.expires_at
+        if self.time_in_force is not TimeInForce.TTL:
+            self.validity_ttl = 0
+        self.disclosed_quantity = terms.disclosed_quantity
+        self.market_protection = terms.market_protection
+        self.margin_price = terms.margin_price
+
+    @property
+    def worst_margin_price(self) -> Decimal:
+        """Return the price that a short sale's collateral is for; of a change, the dearer one."""
+        asked = None if self.pending_change is None else self.pending_change.get("margin_price")
+        return max(self.margin_price or ZERO, Decimal(asked or 0))
 
     @property
     def rests_as(self) -> OrderStatus:

@@ -1,24 +1,18 @@
-"""Cancelling and changing orders. A cancel never waits for risk and works while killed."""
+"""Cancelling orders. A cancel never waits for risk and works while killed."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
-from market.domain.enums import OrderStatus, Product
-from market.domain.ticks import Quote
-from market.models import Instrument
-from portfolio.domain.drafts import Defect, Draft, find_defect, reached_trigger
+from market.domain.enums import OrderStatus
 from portfolio.domain.order_state import AT_VENUE, IN_FLIGHT, EventKind
-from portfolio.exceptions import InvalidOrder, OrderNotChangeable, OrderNotFound
+from portfolio.exceptions import OrderNotChangeable, OrderNotFound
 from portfolio.models import Book, Order
 from portfolio.services.changes import Changes
-from portfolio.services.compliance import require_tradable
 from portfolio.services.ledger import plain
 from portfolio.services.locking import LockedOrder, lock_books, lock_orders
 from portfolio.services.placed import PlacedOrder
@@ -27,10 +21,10 @@ from portfolio.services.placed import PlacedOrder
 Owner = User | Book | int
 
 _CANCELLABLE = AT_VENUE | IN_FLIGHT | {OrderStatus.READY}
-_RESTING = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
 
 
-def _orders_of(owner: Owner) -> QuerySet[Order]:
+def orders_of(owner: Owner) -> QuerySet[Order]:
+    """Return the orders that somebody may touch."""
     if isinstance(owner, User):
         return Order.objects.for_user(owner)
     return Order.objects.filter(book=owner)
@@ -44,13 +38,13 @@ def cancel_order(
     Asking again changes nothing. Raises `OrderNotFound`, or `OrderNotChangeable` when it ended.
     """
     with transaction.atomic():
-        found = _cancel(_orders_of(owner).filter(pk=order_id), now=now, enqueue=enqueue)
+        found = _cancel(orders_of(owner).filter(pk=order_id), now=now, enqueue=enqueue)
         if not found:
             raise OrderNotFound(f"There is no order {order_id}")
         order, was_live = found[0]
         if not was_live:
             raise OrderNotChangeable(f"Order {order_id} is {order.status} already")
-    return _placed(order)
+    return placed_as(order)
 
 
 def cancel_slots(
@@ -70,7 +64,7 @@ def cancel_all(
     instrument_token: int | None = None,
 ) -> int:
     """Cancel every live order of a user or a book; return how many there were."""
-    live = _orders_of(owner).filter(status__in=_CANCELLABLE)
+    live = orders_of(owner).filter(status__in=_CANCELLABLE)
     if instrument_token is not None:
         live = live.filter(instrument=instrument_token)
     with transaction.atomic():
@@ -107,133 +101,8 @@ def _cancel_one(changes: Changes, order: LockedOrder, *, now: datetime) -> bool:
     return True
 
 
-class OrderChange(TypedDict, total=False):
-    """What somebody wants an order to be; what is left out or None stays as it is."""
-
-    quantity: Decimal | None
-    price: Decimal | None
-    trigger_price: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What an order is to be after a change; `quantity` counts what has traded."""
-
-    quantity: Decimal
-    price: Decimal | None
-    trigger_price: Decimal | None
-
-
-def modify_order(
-    owner: Owner,
-    order_id: int,
-    *,
-    quote: Quote | None = None,
-    now: datetime,
-    enqueue: Callable[[], None],
-    **wanted: Unpack[OrderChange],
-) -> PlacedOrder:
-    """Change an order: at once where it was not sent, else by asking the venue.
-
-    What the change costs more is held now; with a `quote` a trigger that the market has reached
-    is refused. Raises `OrderNotFound`, `OrderNotChangeable`,
-    `InvalidOrder` or `InsufficientFunds`.
-    """
-    with transaction.atomic():
-        row = _orders_of(owner).filter(pk=order_id).values_list("book_id", flat=True).first()
-        if row is None:
-            raise OrderNotFound(f"There is no order {order_id}")
-        books = lock_books([row], now=now)
-        require_tradable(books[row], now=now)
-        order = lock_orders([order_id])[0]
-        terms = _wanted(order, wanted)
-        _refuse_change(order, terms, quote=quote, now=now)
-        changes = Changes(books, assets={order.hold_asset})
-        _modify(changes, order, terms, now=now)
-        changes.save(now=now)
-        if order.status is OrderStatus.MODIFY_PENDING:
-            transaction.on_commit(enqueue)
-    return _placed(order)
-
-
-def _wanted(order: LockedOrder, change: OrderChange) -> _Terms:
-    """Return the terms after the change, and refuse what the order type does not have."""
-    asked: Mapping[str, Any] = change
-    for field, old in (("price", order.price), ("trigger_price", order.trigger_price)):
-        if old is None and asked.get(field) is not None:
-            message = f"A {order.order_type} order has no {field.replace('_', ' ')}"
-            raise InvalidOrder(message, field=field, code="NOT_ALLOWED")
-    quantity, price, trigger = (asked.get(name) for name in ("quantity", "price", "trigger_price"))
-    return _Terms(
-        quantity=order.quantity if quantity is None else quantity,
-        price=order.price if price is None else price,
-        trigger_price=order.trigger_price if trigger is None else trigger,
-    )
-
-
-def _refuse_change(
-    order: LockedOrder, wanted: _Terms, *, quote: Quote | None, now: datetime
-) -> None:
-    if order.status not in _RESTING | {OrderStatus.READY}:
-        raise OrderNotChangeable(f"Order {order.id} is {order.status} and cannot be changed now")
-    draft = Draft(
-        instrument=Instrument.objects.get(pk=order.instrument_id).spec,
-        side=order.side,
-        order_type=order.order_type,
-        product=Product.CNC,
-        quantity=wanted.quantity,
-        price=wanted.price,
-        trigger_price=wanted.trigger_price,
-        protection_price=None if wanted.price is not None else order.protection_price,
-    )
-    defect = find_defect(draft)
-    if defect is None and wanted.trigger_price != order.trigger_price:
-        defect = reached_trigger(draft, quote, now=now)
-    if defect is not None:
-        raise refusal_of(defect)
-    if wanted.quantity <= order.filled_quantity:
-        message = f"Quantity must be above the {plain(order.filled_quantity)} that have traded"
-        raise InvalidOrder(
-            message, field="quantity", code="BELOW_MIN", minimum=order.filled_quantity
-        )
-
-
-def refusal_of(defect: Defect) -> InvalidOrder:
-    """Return what a caller gets for a request that is wrong in itself."""
-    return InvalidOrder(
-        defect.message,
-        field=defect.field,
-        code=defect.code,
-        minimum=defect.minimum,
-        maximum=defect.maximum,
-    )
-
-
-def _modify(changes: Changes, order: LockedOrder, wanted: _Terms, *, now: datetime) -> None:
-    values = {
-        "quantity": _text(wanted.quantity),
-        "price": _text(wanted.price),
-        "trigger_price": _text(wanted.trigger_price),
-    }
-    hold = order.hold_of(wanted.quantity, wanted.price)
-    if order.status is OrderStatus.READY:
-        order.quantity, order.price = wanted.quantity, wanted.price
-        order.trigger_price = wanted.trigger_price
-        changes.record(order, EventKind.MODIFIED, order.status, at=now, detail=values)
-        changes.set_hold(order, hold, at=now)
-        return
-    order.pending_change = values
-    order.revision += 1
-    changes.record(order, EventKind.MODIFY_ASKED, OrderStatus.MODIFY_PENDING, at=now, detail=values)
-    # Until the venue answers either version may trade: the dearer one stays held.
-    changes.set_hold(order, max(hold, order.hold_remaining), at=now)
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value)
-
-
-def _placed(order: LockedOrder) -> PlacedOrder:
+def placed_as(order: LockedOrder) -> PlacedOrder:
+    """Return an order as the one who asked for it sees it."""
     return PlacedOrder(
         order_id=order.id,
         client_order_id=order.client_order_id,

@@ -27,7 +27,13 @@ from market.domain.enums import (
 from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
 from portfolio.domain.account_fees import Deal
-from portfolio.domain.drafts import Draft, find_defect, protection_of, reached_trigger
+from portfolio.domain.drafts import (
+    Draft,
+    find_defect,
+    protection_of,
+    reached_trigger,
+    refusal_of,
+)
 from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import AccountKind, PostingKind, hold_for, moved
 from portfolio.domain.margin import margin_price
@@ -38,14 +44,9 @@ from portfolio.models import Book
 from portfolio.services.changes import Changes
 from portfolio.services.compliance import require_tradable
 from portfolio.services.ledger import plain
-from portfolio.services.locking import LockedBook, lock_books, lock_purse, require_transaction
-from portfolio.services.order_changes import (
-    cancel_all,
-    cancel_order,
-    cancel_slots,
-    modify_order,
-    refusal_of,
-)
+from portfolio.services.locking import LockedBook, lock_for, require_transaction
+from portfolio.services.modifications import modify_order
+from portfolio.services.order_changes import cancel_all, cancel_order, cancel_slots
 from portfolio.services.placed import PlacedOrder, remember_key, stored_orders
 from portfolio.services.risk import RiskGate
 
@@ -146,7 +147,7 @@ def place_orders(
     require_transaction()
     if not requests:
         return []
-    books = _lock_for(book_id, requests, now=now)
+    books = lock_for(book_id, (request.product for request in requests), now=now)
     book = _open_book(books.get(book_id), now=now)
     stored = stored_orders(book, requests)
     fresh = [index for index in range(len(requests)) if index not in stored]
@@ -160,15 +161,6 @@ def place_orders(
         if any(stored[index].status is OrderStatus.READY for index in fresh):
             transaction.on_commit(enqueue)
     return [stored[index] for index in range(len(requests))]
-
-
-def _lock_for(
-    book_id: int, requests: Sequence[OrderRequest], *, now: datetime
-) -> dict[int, LockedBook]:
-    """Lock the book, for intraday orders both books of the purse: the other one pays as well."""
-    if any(request.product is Product.MIS for request in requests):
-        return lock_purse(book_id, now=now)
-    return lock_books([book_id], now=now)
 
 
 def _open_book(book: LockedBook | None, *, now: datetime) -> LockedBook:

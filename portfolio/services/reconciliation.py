@@ -7,15 +7,16 @@ NOT_READY: nothing is sent for it, and nothing is blamed on one bot by guess.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from json import loads
 
 from django.db import connection
 
 from market.domain.enums import OrderStatus
-from market.domain.messages import OrderTicket, VenueOrder
+from market.domain.messages import OrderTerms, OrderTicket, VenueOrder
 from market.exceptions import VenueUnavailable
 from market.venues.base import VenueClient
 from market.venues.paper_orders import RestingOrder
+from portfolio.domain.changed_terms import terms_after
 from portfolio.services.tickets import TICKET_COLUMNS, ticket_of
 
 # An order is looked up so many seconds after it was sent, and then every 30 s (trust.md 4.4).
@@ -41,8 +42,7 @@ _RESTING = f"""
      ORDER BY o.id
 """  # noqa: S608 - own column names
 _CHANGES = f"""
-    SELECT o.pending_change->>'quantity', o.pending_change->>'price',
-           o.pending_change->>'trigger_price', {TICKET_COLUMNS}
+    SELECT o.pending_change::text, {TICKET_COLUMNS}
       FROM portfolio_order o JOIN portfolio_venueaccount v ON v.id = o.venue_account_id
      WHERE v.shard_id = %s AND o.status = 'MODIFY_PENDING' ORDER BY o.id LIMIT %s
 """  # noqa: S608 - own column names
@@ -99,9 +99,7 @@ class Change:
     """A change of an open order that somebody asked for."""
 
     ticket: OrderTicket
-    quantity: Decimal
-    price: Decimal | None
-    trigger_price: Decimal | None
+    terms: OrderTerms
 
 
 def orders_in_flight(shard: int, *, now: datetime) -> list[InFlight]:
@@ -136,14 +134,10 @@ def asked_changes(shard: int, *, limit: int) -> list[Change]:
     with connection.cursor() as cursor:
         cursor.execute(_CHANGES, [shard, limit])
         rows = cursor.fetchall()
+    tickets = [ticket_of(row[1:]) for row in rows]
     return [
-        Change(
-            ticket=ticket_of(row[3:]),
-            quantity=Decimal(row[0]),
-            price=None if row[1] is None else Decimal(row[1]),
-            trigger_price=None if row[2] is None else Decimal(row[2]),
-        )
-        for row in rows
+        Change(ticket, terms_after(ticket.terms, loads(row[0])))
+        for ticket, row in zip(tickets, rows, strict=True)
     ]
 
 

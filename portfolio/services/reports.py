@@ -1,6 +1,7 @@
 """What one execution report does to one locked order."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from market.domain.calendars import IST
 from market.domain.enums import OrderStatus
 from market.domain.messages import ExecutionReport, ReportKind
 from portfolio.domain.account_fees import Deal
+from portfolio.domain.changed_terms import changed_texts
 from portfolio.domain.fees import ZERO, to_ledger
 from portfolio.domain.ledger import FillPlan, FillTerms, PostingKind, plan_fill
 from portfolio.domain.order_state import IN_FLIGHT, EventKind, can_happen
@@ -102,28 +104,17 @@ def _trigger(changes: Changes, order: LockedOrder, report: ExecutionReport) -> N
 def _confirm_change(changes: Changes, order: LockedOrder, report: ExecutionReport) -> None:
     if not can_happen(EventKind.MODIFIED, order.status):
         return
-    asked = order.pending_change or {}
-    quantity = report.quantity or _asked(asked, "quantity") or order.quantity
-    order.quantity = max(quantity, order.filled_quantity)
-    if order.price is not None:
-        order.price = report.price or _asked(asked, "price") or order.price
-    if order.trigger_price is not None:
-        trigger = report.trigger_price or _asked(asked, "trigger_price")
-        order.trigger_price = trigger or order.trigger_price
+    before, terms = order.terms, order.asked_terms
+    quantity = max(report.quantity or terms.quantity, order.filled_quantity)
+    price = None if terms.price is None else report.price or terms.price
+    trigger = None if terms.trigger_price is None else report.trigger_price or terms.trigger_price
+    order.take_terms(replace(terms, quantity=quantity, price=price, trigger_price=trigger))
     order.pending_change = None
-    detail = {
-        "quantity": plain(order.quantity),
-        "cumulative": plain(order.filled_quantity),
-        "price": None if order.price is None else plain(order.price),
-    }
+    told = changed_texts(before, order.terms)
+    detail = {**told, "cumulative": plain(order.filled_quantity)}
     at = report.exchange_time
     changes.record(order, EventKind.MODIFIED, _after_change(order), at=at, detail=detail)
     changes.set_hold(order, order.full_hold, at=at)
-
-
-def _asked(change: dict[str, str | None], name: str) -> Decimal | None:
-    text = change.get(name)
-    return None if text is None else Decimal(text)
 
 
 def _after_change(order: LockedOrder) -> OrderStatus:

@@ -3,6 +3,7 @@
 A test class inherits `VenueContract` and gives `venue` and `set_price`.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -151,9 +152,8 @@ class VenueContract:
     def test_a_change_is_reported_and_carried_out(self, venue):
         first = ticket("fb1")
         venue.send([first], now=NOW)
-        outcome = venue.modify(
-            first, quantity=Decimal(7), price=Decimal(97), trigger_price=None, now=NOW
-        )
+        terms = replace(first.terms, quantity=Decimal(7), price=Decimal(97))
+        outcome = venue.modify(first, terms=terms, now=NOW)
         assert outcome.kind is OutcomeKind.ACCEPTED
         (report,) = venue.take_reports()
         assert (report.kind, report.quantity, report.price) == (ReportKind.MODIFIED, 7, 97)
@@ -164,8 +164,7 @@ class VenueContract:
         assert (report.quantity, report.price) == (7, 97)
 
     def test_a_change_of_an_order_that_is_gone_is_refused(self, venue):
-        outcome = venue.modify(
-            ticket("fb1"), quantity=Decimal(7), price=Decimal(97), trigger_price=None, now=NOW
-        )
+        gone = ticket("fb1")
+        outcome = venue.modify(gone, terms=replace(gone.terms, quantity=Decimal(7)), now=NOW)
         assert outcome.kind is OutcomeKind.REJECTED
         assert venue.take_reports() == []

@@ -318,11 +318,11 @@ def test_an_order_put_back_after_a_restart_still_knows_its_prices(venue):
 def test_only_a_smaller_quantity_keeps_the_place_in_time(deep):
     first, second = ticket("first", quantity="6"), ticket("second", quantity="6")
     deep.send([first, second], now=NOW)
-    deep.modify(first, quantity=Decimal(5), price=Decimal(99), trigger_price=None, now=NOW)
+    deep.modify(first, terms=replace(first.terms, quantity=Decimal(5)), now=NOW)
     touch = [("97", "9")], [("99", "3")]
     deep.accept_quote(book_quote(*touch))
     assert fills(deep) == [("first", "3", "99", "M")]
-    deep.modify(first, quantity=Decimal(9), price=Decimal(99), trigger_price=None, now=NOW)
+    deep.modify(first, terms=replace(first.terms, quantity=Decimal(9)), now=NOW)
     deep.accept_quote(book_quote(*touch))
     assert fills(deep) == [("second", "3", "99", "M")]
 
@@ -336,13 +336,9 @@ def test_a_change_that_makes_no_sense_is_refused(deep, quantity, price, code):
     deep.send([first], now=NOW)
     deep.accept_quote(book_quote([("97", "9")], [("99", "3")]))
     deep.take_reports()
-    outcome = deep.modify(
-        first,
-        quantity=Decimal(quantity),
-        price=None if price is None else Decimal(price),
-        trigger_price=None,
-        now=NOW,
-    )
+    price = None if price is None else Decimal(price)
+    terms = replace(first.terms, quantity=Decimal(quantity), price=price)
+    outcome = deep.modify(first, terms=terms, now=NOW)
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, code)
     assert deep.query(ACCOUNT, "b").quantity == 6
     assert deep.take_reports() == []
@@ -351,7 +347,7 @@ def test_a_change_that_makes_no_sense_is_refused(deep, quantity, price, code):
 def test_a_change_to_a_marketable_price_trades_at_once(deep):
     first = ticket("b", quantity="6")
     deep.send([first], now=NOW)
-    deep.modify(first, quantity=Decimal(6), price=Decimal(101), trigger_price=None, now=NOW)
+    deep.modify(first, terms=replace(first.terms, price=Decimal(101)), now=NOW)
     kinds = [r.kind for r in deep.take_reports()]
     assert kinds == [ReportKind.MODIFIED, ReportKind.TRADE]
     assert deep.query(ACCOUNT, "b").status == "FILLED"

@@ -186,17 +186,25 @@ def test_a_sell_can_be_changed_too(book, alice, ongc, now):
     assert balances(book)["HELD", "NSE:ONGC"] == 9
 
 
-@pytest.mark.parametrize("trigger", [260, "283.55"])
-def test_a_stop_cannot_be_moved_to_where_it_would_be_lost(book, alice, ongc, now, trigger):
-    # Reached already, or beyond the worst price that its hold was made for.
+def test_a_stop_cannot_be_moved_to_where_it_would_be_lost(book, alice, ongc, now):
     request = make_request(ongc, price=None, trigger=270, quantity=10)
     stop = place(book, request, last=260, now=now)[0].order_id
     quote = make_quote(ongc, 260, now=now)
     change = {"quote": quote, "now": now, "enqueue": no_hint}
     with pytest.raises(InvalidOrder) as caught:
-        modify_order(alice, stop, trigger_price=number(trigger), **change)
+        modify_order(alice, stop, trigger_price=number(260), **change)
     assert (caught.value.field, caught.value.code) == ("trigger_price", "ORDER")
     modify_order(alice, stop, trigger_price=number("260.05"), **change)
     # What does not move the trigger is free of where the market went.
     late = {**change, "quote": make_quote(ongc, 275, now=now)}
     modify_order(alice, stop, quantity=number(9), **late)
+
+
+def test_the_worst_price_of_a_stop_moves_with_its_trigger(book, alice, ongc, now):
+    request = make_request(ongc, price=None, trigger=270, quantity=10)
+    stop = place(book, request, last=260, now=now)[0].order_id
+    assert Order.objects.get().protection_price == number("283.5")
+    modify_order(alice, stop, trigger_price=number(280), now=now, enqueue=no_hint)
+    assert Order.objects.get().protection_price == 294
+    # 10 x 294 and fees of 0.05 %.
+    assert balances(book)["HELD", "INR"] == number("2941.47")

@@ -21,7 +21,7 @@ from portfolio.services.compliance import (
     bot_start_refusal,
     confirm_evidence,
 )
-from portfolio.services.order_changes import modify_order
+from portfolio.services.modifications import modify_order
 from portfolio.services.orders import cancel_order
 from portfolio.services.reconciliation import mark_accounts
 from portfolio.tests.factories import (
