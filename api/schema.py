@@ -1,6 +1,8 @@
 """What the OpenAPI file says of an endpoint, declared beside the endpoint."""
 
+import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from drf_spectacular.utils import (
@@ -71,7 +73,7 @@ def documented(
     """
     request: Any = form if rows is None else rows(many=True)
     answers = {
-        200: _success(data),
+        200: _success(data, summary),
         **{each: _failure(each) for each in sorted({*_ALWAYS, *errors})},
     }
     return extend_schema(
@@ -98,12 +100,24 @@ def documented_csv(
     return extend_schema(summary=summary, request=None, responses=answers, tags=[tag])
 
 
-def _success(data: Data) -> Any:
+def _success(data: Data, summary: str) -> Any:
     field = data() if isinstance(data, type) else data
-    name = type(getattr(field, "child", field)).__name__
-    many = "List" if hasattr(field, "child") else ""
+    row = getattr(field, "child", field)
+    if not isinstance(row, serializers.Serializer):
+        return _envelope("".join(word.title() for word in re.findall(r"\w+", summary)), field)
+    many = row is not field
+    return _envelope_of(type(row), many=many)
+
+
+@cache
+def _envelope_of(row: type[Serializer], *, many: bool) -> Any:
+    """Return the one envelope of a row: two of the same name would be two components."""
+    return _envelope(f"{row.__name__}{'List' if many else ''}", row(many=many))
+
+
+def _envelope(name: str, field: Any) -> Any:
     return inline_serializer(
-        name=f"{name}{many}Success",
+        name=f"{name}Success",
         fields={"status": serializers.ChoiceField(["success"]), "data": field},
     )
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from api.openapi_settings import SETTINGS as OPENAPI
 from finbyte_site import env
 from finbyte_site.logging import LEVELS, logging_settings
 
@@ -254,7 +255,8 @@ WHITENOISE_USE_FINDERS = DEBUG or not env.text("FINBYTE_COPY", default="")
 # Collected files are as private as the rest of the copy: the umask decides.
 FILE_UPLOAD_PERMISSIONS = None
 APPEND_SLASH = False
-REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "api.openapi.ApiSchema"}
+SPECTACULAR_SETTINGS = OPENAPI
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 # What one api_key may ask for, in any second or minute and in a trading day (api.budgets).

@@ -31,6 +31,26 @@ class ProfileData(serializers.Serializer[Any]):
     meta = serializers.DictField()
 
 
+class RenewalData(serializers.Serializer[Any]):
+    """What `renewal_of` returns."""
+
+    user_id = serializers.CharField()
+    access_token = serializers.CharField()
+    refresh_token = serializers.CharField(
+        allow_blank=True, help_text="Empty where a log-in is due every day"
+    )
+
+
+class SessionData(ProfileData, RenewalData):
+    """What `session_of` returns."""
+
+    api_key = serializers.CharField()
+    public_token = serializers.CharField()
+    enctoken = serializers.CharField(allow_blank=True)
+    silo = serializers.CharField(allow_blank=True)
+    login_time = serializers.CharField(help_text="yyyy-mm-dd HH:MM:SS in India")
+
+
 def profile_of(session: ApiSession) -> dict[str, Any]:
     """Return the user of a session, with what its app may do."""
     user = session.user

@@ -4,22 +4,54 @@ Authorization headers and cookies are not looked at: a stale one is still attach
 logs in again.
 """
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django_ratelimit.core import get_usage
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.domain.client_address import client_address
 from accounts.exceptions import ChecksumRefused, TooManyGuesses
 from accounts.services.api_sessions import OpenedSession, SignedRequest, exchange, log_out, renew
 from api.envelope import success
-from api.serializers.user import renewal_of, session_of
+from api.schema import documented
+from api.serializers.user import RenewalData, SessionData, renewal_of, session_of
 from api.views.base import ApiView, required
 
 # Wrong checksums only; who has the secret never waits.
 _WRONG_RATE = "30/m"
+
+
+def _text(meaning: str, *, required: bool = True) -> Any:
+    return serializers.CharField(required=required, help_text=meaning)
+
+
+class ExchangeForm(serializers.Serializer[Any]):
+    """A log-in to be exchanged."""
+
+    api_key = _text("The app's key")
+    request_token = _text("From the log-in; works once, within five minutes")
+    checksum = _text("Hex SHA-256 of api_key + request_token + api_secret")
+
+
+class RenewalForm(serializers.Serializer[Any]):
+    """A session to be renewed."""
+
+    api_key = _text("The app's key")
+    refresh_token = _text("From the last log-in or renewal; works once")
+    checksum = _text("Hex SHA-256 of api_key + refresh_token + api_secret")
+
+
+class LogOutQuery(serializers.Serializer[Any]):
+    """A session to be ended, named by one of its tokens."""
+
+    api_key = _text("The app's key")
+    access_token = _text("The session's token", required=False)
+    refresh_token = _text("Or the token that renews it", required=False)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -29,10 +61,26 @@ class SessionToken(ApiView):
     authentication_classes = []
     holds_secrets = True
 
+    @documented(
+        "Exchange a request token for a session",
+        data=SessionData,
+        form=ExchangeForm,
+        errors=(400,),
+        tag="Session",
+        auth=[],
+    )
     def post(self, request: Request) -> HttpResponse:
         """Exchange a request token for a session."""
         return success(session_of(_opened(request, "request_token")))
 
+    @documented(
+        "End a session",
+        data=serializers.BooleanField(),
+        query=LogOutQuery,
+        errors=(400,),
+        tag="Session",
+        auth=[],
+    )
     def delete(self, request: Request) -> HttpResponse:
         """End a session."""
         query = request.query_params
@@ -54,6 +102,14 @@ class RefreshToken(ApiView):
     authentication_classes = []
     holds_secrets = True
 
+    @documented(
+        "Renew a session",
+        data=RenewalData,
+        form=RenewalForm,
+        errors=(400,),
+        tag="Session",
+        auth=[],
+    )
     def post(self, request: Request) -> HttpResponse:
         """Give a session new tokens."""
         return success(renewal_of(_opened(request, "refresh_token")))
