@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from accounts.models import User
 from market.domain.calendars import day_start
@@ -40,10 +41,8 @@ class Step:
 
 def orders_of_day(user: User, *, now: datetime) -> list[Order]:
     """Return the user's orders of the day with their instruments, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OF_DAY, [user.pk, day_start(now), user.pk, sorted(TERMINAL_STATUSES)])
-        ids = [row[0] for row in cursor.fetchall()]
-    rows = Order.objects.filter(pk__in=ids).select_related("instrument")
+    values = (user.pk, day_start(now), user.pk, sorted(TERMINAL_STATUSES))
+    rows = Order.objects.filter(pk__in=RawSQL(_OF_DAY, values)).select_related("instrument")  # noqa: S611 - our own text
     return _owned(rows.order_by("pk"), user)
 
 
