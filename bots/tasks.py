@@ -4,6 +4,7 @@ Every task is safe to run twice and safe to lose: what is due stands in PostgreS
 """
 
 import logging
+from functools import partial
 
 from celery import current_app, shared_task
 from django.utils import timezone
@@ -16,6 +17,7 @@ from bots.runtime.watchdog import WakeWatchdog
 from bots.services.sources import pause_strayed
 from market.streams import connect, read_quotes
 from portfolio.services.orders import wake_gateway
+from portfolio.tasks import hint_fired
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +27,11 @@ current_app.steps["worker"].add(WakeWatchdog)
 
 @shared_task(name=WAKE_TASK, ignore_result=True)
 def wake_bots() -> None:
-    """Ask which bots have something to do and hint them; twice a second."""
+    """Ask which bots, triggers and alerts have something to do and hint them; twice a second."""
     client, now = connect(), timezone.now()
     note_pass(client, now=now)
-    hint_due(client, wake_pass(client, now=now), now=now)
+    if wake_pass(client, now=now, hint=partial(hint_due, client, now=now)):
+        hint_fired()
 
 
 @shared_task(name=STEP_TASK, ignore_result=True)

@@ -32,6 +32,17 @@ app.conf.beat_schedule = {
         "schedule": 0.5,
         "options": {"queue": "bots", "expires": 2},
     },
+    # Finds what a lost hint has left: triggers that have fired are placed by hints otherwise.
+    "follow fired triggers": {
+        "task": "portfolio.follow_fired",
+        "schedule": 5.0,
+        "options": {"queue": "bots", "expires": 5},
+    },
+    "expire triggers": {
+        "task": "portfolio.expire_triggers",
+        "schedule": crontab(minute="17"),
+        "options": {"queue": "default", "expires": 3000},
+    },
     "watch price sources": {
         "task": "bots.watch_sources",
         "schedule": 5.0,

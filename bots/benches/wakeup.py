@@ -205,7 +205,8 @@ def _measure(size: int, quote: Quote) -> dict[str, float]:
 def _pass(market: Market) -> int:
     """Ask and step as the tasks do; return how many bots were stepped."""
     now = timezone.now()
-    due = wake_pass(market.client, now=now)
+    due: list[int] = []
+    wake_pass(market.client, now=now, hint=due.extend)
     stepped = 0
     for start in range(0, len(due), BATCH):
         batch = due[start : start + BATCH]

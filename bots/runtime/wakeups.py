@@ -1,12 +1,12 @@
 """The wake-up question: which bots have something to do now.
 
-One pass: read the price intervals, mark the bots whose bands they left (durable), then forget
-the intervals. A crash in between leaves the intervals for the next pass; after it the marks stand.
+One pass: read the price intervals, mark the bots whose bands they left and the triggers and alerts
+that they have reached (durable), then forget the intervals. A crash in between leaves the intervals for the next pass; after it the marks stand.
 A step clears a mark only when it is the one that it had seen before it read prices, so a mark
 set while a step runs is never lost. Everything here may run twice at the same time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from django.db import connection
 from bots.domain.enums import AWAKE_STATUSES
 from market.domain.ticks import PriceInterval
 from market.streams import plain, read_intervals, release_intervals
+from portfolio.services.price_pass import watch_prices
 
 LIMIT = 5_000
 # Written out, so that the partial index of due times is found.
@@ -94,11 +95,18 @@ def due_bot_ids(
     )
 
 
-def wake_pass(client: redis.Redis, *, now: datetime, limit: int = LIMIT) -> list[int]:
-    """Ask once for the whole platform and return the bots to step."""
+def wake_pass(
+    client: redis.Redis, *, now: datetime, hint: Callable[[list[int]], object], limit: int = LIMIT
+) -> int:
+    """Ask once for the whole platform: hint the bots to step, mark the triggers that have fired.
+
+    Returns how many triggers and alerts have something to do. Bots come first: whatever is wrong
+    with a trigger keeps no bot asleep, only the intervals, which are asked about again.
+    """
     intervals = read_intervals(client)
     found = due_bot_ids(intervals, now=now, limit=limit)
-    release_intervals(
-        client, [each for each in intervals if each.instrument_token not in found.kept_tokens]
-    )
-    return found.bot_ids
+    hint(found.bot_ids)
+    fired = watch_prices(client, intervals, now=now)
+    kept = found.kept_tokens | fired.kept_tokens
+    release_intervals(client, [each for each in intervals if each.instrument_token not in kept])
+    return fired.count
