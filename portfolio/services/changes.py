@@ -17,7 +17,7 @@ from portfolio.exceptions import InsufficientFunds, InsufficientUnits
 from portfolio.models import Book
 from portfolio.services.ledger import Postings, reach_mate
 from portfolio.services.locking import LockedBook, LockedOrder
-from portfolio.services.margin import OrderNews, keep_collateral, news_of, news_of_row
+from portfolio.services.margin import News, OrderNews, keep_collateral, news_of, news_of_row
 from portfolio.services.positions import Holdings
 from portfolio.services.postbacks import INSERT_POSTBACKS, outbox_row
 from portfolio.services.sql import Statement, run_statements
@@ -252,16 +252,15 @@ class Changes:
                 continue
             mine = [order for order in self._orders.values() if order.book_id == book.id]
             rows = [row for row in self._inserted if row["book_id"] == book.id]
-            news = [*map(news_of, mine), *map(news_of_row, rows)]
+            orders = [*map(news_of, mine), *map(news_of_row, rows)]
             happened = {e["order_id"] for e in self._events if e["book_id"] == book.id}
             if not happened:
                 continue
-            last = max((each for each in news if each.order_id in happened), key=_order_id)
+            last = max((each for each in orders if each.order_id in happened), key=_order_id)
             keep_collateral(
                 self.postings,
                 book,
-                news,
-                holdings=self.holdings,
+                News(orders, self.holdings),
                 ref=f"settle:{last.order_id}:{last.event_count}",
                 at=now,
                 is_asked=self._asked_at is not None,

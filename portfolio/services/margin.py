@@ -112,27 +112,35 @@ class Stands:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a transaction changes in a book: orders, positions, and units moved without an order."""
+
+    orders: Sequence[OrderNews] = ()
+    holdings: Holdings | None = None
+    assets: Sequence[str] = ()
+
+
 def keep_collateral(
     postings: Postings,
     book: LockedBook,
-    news: Sequence[OrderNews],
+    news: News,
     *,
-    holdings: Holdings | None,
     ref: str,
     at: datetime,
-    is_asked: bool,
+    is_asked: bool = False,
 ) -> None:
-    """Return what is borrowed and free, and bring MARGIN to what it must have; `news` is changed.
+    """Return what is borrowed and free, and bring MARGIN to what it must have.
 
     Where somebody asks for more than there is money for, `InsufficientFunds` is raised. What the
     market does is never refused: then MARGIN gets what there is, and the rest when there is more.
     """
-    assets = {each.base_asset for each in news} | {book.quote_asset}
-    postings.reach(assets=assets)
-    _return_units(postings, book, assets, ref=ref, at=at)
+    units = {each.base_asset for each in news.orders} | set(news.assets)
+    postings.reach(assets=units | {book.quote_asset})
+    _return_units(postings, book, units, ref=ref, at=at)
     stands = Stands(book.id)
     lacked = stands.collateral() - postings.stored(book.id, AccountKind.MARGIN, book.quote_asset)
-    stands.put(news, book.id, holdings)
+    stands.put(news.orders, book.id, news.holdings)
     lacks = _set_margin(postings, book, stands.collateral(), ref=ref, at=at)
     if is_asked and lacks > max(lacked, ZERO):
         free = postings.available(book.id, book.quote_asset)

@@ -16,7 +16,7 @@ from portfolio.services.sql import Statement, run_statements
 _COLUMNS = tuple(field.name for field in fields(Holding))
 _NAMES = ", ".join(_COLUMNS)
 _READ = (
-    f"SELECT book_id, instrument_id, {_NAMES} FROM portfolio_position"  # noqa: S608 - own names
+    f"SELECT book_id, instrument_id, opened_at, {_NAMES} FROM portfolio_position"  # noqa: S608 - own names
     " WHERE book_id = ANY(%s) AND instrument_id = ANY(%s) ORDER BY id FOR UPDATE"
 )
 _READ_ASSET = (
@@ -52,16 +52,22 @@ class Holdings:
         """Read and lock the positions of (book, instrument) pairs; their books are locked."""
         wanted = set(keys)
         self._held: dict[Key, Holding] = {}
+        self._opened: dict[Key, datetime | None] = {}
         self._changed: dict[Key, tuple[int, datetime]] = {}
         books, instruments = {key[0] for key in wanted}, {key[1] for key in wanted}
         with connection.cursor() as cursor:
             cursor.execute(_READ, [sorted(books), sorted(instruments)])
-            for book_id, instrument_id, *values in cursor.fetchall():
+            for book_id, instrument_id, opened_at, *values in cursor.fetchall():
                 self._held[book_id, instrument_id] = Holding(*values)
+                self._opened[book_id, instrument_id] = opened_at
 
     def get(self, book_id: int, instrument_id: int) -> Holding:
         """Return what a book holds of an instrument."""
         return self._held.get((book_id, instrument_id), Holding())
+
+    def opened_at(self, book_id: int, instrument_id: int) -> datetime | None:
+        """Return since when a position, as it was read, is not flat."""
+        return self._opened.get((book_id, instrument_id))
 
     def of_book(self, book_id: int) -> list[tuple[int, Holding]]:
         """Return what a book holds of the instruments read, by instrument."""
