@@ -10,8 +10,10 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from urllib.parse import urlsplit
 
-import httpx
+import certifi
+import h11
 
 from accounts.domain.public_addresses import is_public
 from accounts.domain.redirect_urls import UrlRefused, normal_postback
@@ -21,7 +23,9 @@ PATIENCE = 3.0
 PORT = 443
 # Looking up is done in threads: a name server that never answers holds up one of these, no more.
 _LOOKERS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="postback-lookup")
-_NOT_TAKEN = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
+_NOT_TAKEN = (OSError, UnicodeError, h11.ProtocolError)
+# The status is all that counts: so much is read at a time, and headers may be no longer than that.
+_CHUNK, _LONGEST_HEADERS = 1024, 8192
 
 Lookup = Callable[[str], Awaitable[list[str]]]
 
@@ -59,28 +63,6 @@ class PublicAddresses:
         return is_public(address)
 
 
-class PinnedTransport(httpx.AsyncBaseTransport):
-    """Connects to the address that was judged, and to no other; TLS goes by the name."""
-
-    def __init__(self, addresses: PublicAddresses, *, verify: ssl.SSLContext) -> None:
-        """Prepare; a connection is used for one request."""
-        self._addresses = addresses
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._inner = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request to the address that its host has now; the Host header stays."""
-        host = request.url.host
-        address, port = await self._addresses.find(host)
-        request.url = request.url.copy_with(host=address, port=port)
-        request.extensions = {**request.extensions, "sni_hostname": host}
-        return await self._inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        """Close what is open."""
-        await self._inner.aclose()
-
-
 class PostbackClient:
     """Posts notices and says what came of them."""
 
@@ -112,19 +94,52 @@ class PostbackClient:
         return Answer(is_taken=200 <= status < 300, is_away=False, words=f"answered {status}")
 
     async def _status_of(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> int:
-        transport = PinnedTransport(self._addresses, verify=self._verify)
-        async with (
-            httpx.AsyncClient(
-                transport=transport, trust_env=False, timeout=self._patience
-            ) as client,
-            client.stream("POST", url, content=body, headers=dict(headers)) as response,
-        ):
-            return response.status_code
+        """Connect to the address that was judged, and to no other; TLS goes by the name."""
+        parts = urlsplit(url)
+        host = str(parts.hostname)
+        address, port = await self._addresses.find(host)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        reader, writer = await asyncio.open_connection(
+            address, port, ssl=self._verify, server_hostname=host, limit=_CHUNK
+        )
+        try:
+            return await _ask(reader, writer, _request(host, target, headers, body=body))
+        finally:
+            writer.transport.abort()
+
+
+def _request(
+    host: str, target: str, headers: Mapping[str, str], *, body: bytes
+) -> tuple[h11.Request, h11.Data, h11.EndOfMessage]:
+    ours = {"Host": host, "Connection": "close", "Content-Length": str(len(body))}
+    sent = [(name, value) for name, value in {**ours, **headers}.items()]
+    return (
+        h11.Request(method="POST", target=target, headers=sent),
+        h11.Data(data=body),
+        h11.EndOfMessage(),
+    )
+
+
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: tuple[h11.Event, ...]
+) -> int:
+    """Write a request and return the status of the answer, of which nothing more is read."""
+    wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEADERS)
+    writer.write(b"".join(wire.send(event) or b"" for event in request))
+    await writer.drain()
+    while True:
+        event = wire.next_event()
+        if event is h11.NEED_DATA:
+            wire.receive_data(await reader.read(_CHUNK))
+        elif isinstance(event, h11.Response):
+            return int(event.status_code)
+        elif not isinstance(event, h11.InformationalResponse):
+            raise ConnectionError("closed without an answer")
 
 
 @cache
 def _usual_trust() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _words_of(error: Exception) -> str:
