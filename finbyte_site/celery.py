@@ -43,6 +43,12 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="17"),
         "options": {"queue": "default", "expires": 3000},
     },
+    # What cannot be closed at once is tried again by the next rounds.
+    "square off intraday positions": {
+        "task": "portfolio.square_off",
+        "schedule": 30.0,
+        "options": {"queue": "default", "expires": 30},
+    },
     "watch price sources": {
         "task": "bots.watch_sources",
         "schedule": 5.0,

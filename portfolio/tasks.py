@@ -22,6 +22,7 @@ from portfolio.services.idempotency import forget_answers
 from portfolio.services.order_digests import digest_orders as write_digest
 from portfolio.services.orders import wake_gateway
 from portfolio.services.postbacks import forget_postbacks
+from portfolio.services.square_off import open_intraday, square_off, tidy_purses
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,15 @@ def forget_kept() -> None:
     now = timezone.now()
     forget_answers(now=now)
     forget_postbacks(now=now)
+
+
+@shared_task(name="portfolio.square_off", ignore_result=True)
+def square_off_intraday() -> None:
+    """Close intraday positions whose day ends, and return idle cash to Manual; twice a minute."""
+    opened = open_intraday()
+    quotes = read_quotes(connect(), {each.instrument_token for each in opened})
+    square_off(opened, quotes, now=timezone.now(), enqueue=wake_gateway)
+    tidy_purses(now=timezone.now())
 
 
 # ------------------------------------------------------------------------- triggers and alerts
