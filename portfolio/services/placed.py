@@ -1,15 +1,16 @@
 """Asking again gives the same order: by slot reference, or by the client's own key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
+from json import dumps
 from typing import Any, Protocol
 
 from django.db import connection
 
-from market.domain.enums import OrderStatus, OrderType, Product, Side, TimeInForce
+from market.domain.enums import OrderStatus, OrderType, Product, Side, TimeInForce, Variety
 from market.domain.instruments import InstrumentSpec
 from portfolio.exceptions import IdempotencyConflict
 from portfolio.services.locking import LockedBook
@@ -49,13 +50,28 @@ class Wanted(Protocol):
     @property
     def protection_price(self) -> Decimal | None: ...
     @property
+    def variety(self) -> Variety: ...
+    @property
+    def validity_ttl(self) -> int: ...
+    @property
+    def disclosed_quantity(self) -> Decimal: ...
+    @property
+    def market_protection(self) -> Decimal: ...
+    @property
+    def tag(self) -> str: ...
+    @property
+    def meta(self) -> Mapping[str, Any]: ...
+    @property
     def slot_ref(self) -> str | None: ...
     @property
     def idempotency_key(self) -> str | None: ...
 
 
 _FIELDS = "id, client_order_id, status, status_code, status_message, slot_ref"
-_SHAPE = "instrument_id, side, order_type, product, quantity, time_in_force, price, trigger_price"
+_SHAPE = (
+    "instrument_id, side, order_type, product, quantity, time_in_force, price, trigger_price,"
+    " variety, validity_ttl, disclosed_quantity, market_protection"
+)
 _BY_SLOT = (
     f"SELECT {_FIELDS}, {_SHAPE} FROM portfolio_order"  # noqa: S608 - own names
     " WHERE book_id = %s AND slot_ref = ANY(%s)"
@@ -107,7 +123,16 @@ def _by_slot(book: LockedBook, requests: Sequence[Wanted]) -> dict[int, PlacedOr
     return found
 
 
+def minutes_of(request: Wanted) -> int:
+    """Return for how many minutes an order is to live: the number counts with TTL only."""
+    return request.validity_ttl if request.time_in_force is TimeInForce.TTL else 0
+
+
 def _shape(request: Wanted) -> tuple[Any, ...]:
+    return (*_basic_shape(request), *_extras(request).values())
+
+
+def _basic_shape(request: Wanted) -> tuple[Any, ...]:
     return (
         request.instrument.instrument_token,
         request.side,
@@ -118,6 +143,16 @@ def _shape(request: Wanted) -> tuple[Any, ...]:
         request.price,
         request.trigger_price,
     )
+
+
+def _extras(request: Wanted) -> dict[str, Any]:
+    """Return what orders have had since programs place them."""
+    return {
+        "variety": request.variety,
+        "validity_ttl": minutes_of(request),
+        "disclosed_quantity": request.disclosed_quantity,
+        "market_protection": request.market_protection,
+    }
 
 
 def _placed(row: Sequence[Any]) -> PlacedOrder:
@@ -137,8 +172,22 @@ def _by_key(book: LockedBook, request: Wanted) -> PlacedOrder | None:
 
 
 def _request_hash(book: LockedBook, request: Wanted) -> str:
-    shape = [_text(value) for value in (*_shape(request), request.protection_price)]
+    shape = [_text(value) for value in (*_basic_shape(request), request.protection_price)]
+    extras = {**_extras(request), "tag": request.tag}
+    # Left out where a plain order has none: keys from before there were any still match.
+    shape += [f"{name}={_text(value)}" for name, value in extras.items() if value != _PLAIN[name]]
+    if request.meta:
+        shape.append(dumps(request.meta, sort_keys=True, default=str))
     return sha256("|".join([str(book.id), *shape]).encode()).hexdigest()
+
+
+_PLAIN = {
+    "variety": Variety.REGULAR,
+    "validity_ttl": 0,
+    "disclosed_quantity": 0,
+    "market_protection": 0,
+    "tag": "",
+}
 
 
 def _text(value: object) -> str:
