@@ -258,6 +258,8 @@ APPEND_SLASH = False
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "api.openapi.ApiSchema"}
 SPECTACULAR_SETTINGS = OPENAPI
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+# A thousand instruments fit into one question for prices, and too many are told so in our words.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # What one api_key may ask for, in any second or minute and in a trading day (api.budgets).
 API_RATES = {
@@ -278,6 +280,23 @@ API_RATES = {
 # How many triggers an account, and alerts a user, may have waiting at once.
 GTT_MOST_ACTIVE = env.integer("FINBYTE_GTT_MOST_ACTIVE", default=100, low=1, high=10_000)
 ALERTS_MOST_ENABLED = env.integer("FINBYTE_ALERTS_MOST_ENABLED", default=100, low=1, high=10_000)
+
+# How many days of candles one request may ask for, two calendar months of minutes at least.
+CANDLE_DAYS = {
+    interval: env.integer(
+        f"FINBYTE_CANDLE_DAYS_{interval}".upper(), default=days, low=1, high=40_000
+    )
+    for interval, days in {
+        "minute": 62,
+        "3minute": 100,
+        "5minute": 100,
+        "10minute": 100,
+        "15minute": 200,
+        "30minute": 200,
+        "60minute": 400,
+        "day": 2000,
+    }.items()
+}
 
 # Where venues are asked about keys; plain http on this machine only.
 VENUE_ADDRESSES = {
