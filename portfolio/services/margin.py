@@ -141,16 +141,18 @@ def keep_collateral(
     stands = Stands(book.id)
     lacked = stands.collateral() - postings.stored(book.id, AccountKind.MARGIN, book.quote_asset)
     stands.put(news.orders, book.id, news.holdings)
-    lacks = _set_margin(postings, book, stands.collateral(), ref=ref, at=at)
-    if is_asked and lacks > max(lacked, ZERO):
-        free = postings.available(book.id, book.quote_asset)
-        raise lack_of(book, book.quote_asset, needed=free + lacks, available=free)
+    want, free = _set_margin(postings, book, stands.collateral(), ref=ref, at=at)
+    if is_asked and want - free > max(lacked, ZERO):
+        raise lack_of(book, book.quote_asset, needed=want, available=free)
 
 
 def _set_margin(
     postings: Postings, book: LockedBook, must: Decimal, *, ref: str, at: datetime
-) -> Decimal:
-    """Bring MARGIN to what it must have, or as near as there is money; return what is lacking."""
+) -> tuple[Decimal, Decimal]:
+    """Bring MARGIN to what it must have, or as near as there is money.
+
+    Return what it was short of (below 0: had too much), and the money there was for that.
+    """
     asset = book.quote_asset
     want = must - postings.balance(book.id, AccountKind.MARGIN, asset)
     free = postings.available(book.id, asset)
@@ -159,7 +161,7 @@ def _set_margin(
     kept = min(want, free)
     entries = moved(book.id, asset, kept, frm=AccountKind.AVAILABLE, to=AccountKind.MARGIN)
     postings.post(ref, PostingKind.MARGIN, entries, at=at)
-    return want - kept
+    return want, free
 
 
 def _from_mate(
