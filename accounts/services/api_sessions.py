@@ -69,22 +69,37 @@ def exchange(request: SignedRequest, *, now: datetime) -> OpenedSession:
     raise TokenRefused(_TOKEN_OVER)
 
 
+def issue(app: ApiApp, user: User, *, now: datetime) -> OpenedSession:
+    """Open a session without a log-in, for a command on the server; the older session ends.
+
+    The caller has locked the app, then the user, and answers for who asks.
+    """
+    return _open(app, user, kind="api_session_issue", client_address=None, now=now)
+
+
 def _opened(app: ApiApp, request: SignedRequest, *, now: datetime) -> OpenedSession:
     token = _locked_request_token(app, request.token, now=now)
     token.used_at = now
     token.save(update_fields=["used_at"])
-    _end(ApiSession.objects.filter(app=app, user=token.user), reason="a newer log-in", now=now)
+    address = request.client_address
+    return _open(app, token.user, kind="api_session_open", client_address=address, now=now)
+
+
+def _open(
+    app: ApiApp, user: User, *, kind: str, client_address: str | None, now: datetime
+) -> OpenedSession:
+    _end(ApiSession.objects.filter(app=app, user=user), reason="a newer log-in", now=now)
     access_token = new_token()
     session = ApiSession.objects.create(
         app=app,
-        user=token.user,
+        user=user,
         access_digest=token_digest(access_token),
         started_at=now,
         expires_at=next_day_roll(now),
-        address=request.client_address,
+        address=client_address,
     )
     refresh_token = _give_refresh_token(session, now=now)
-    _record("api_session_open", session, client_address=request.client_address, now=now)
+    _record(kind, session, client_address=client_address, now=now)
     return OpenedSession(session, access_token, refresh_token)
 
 

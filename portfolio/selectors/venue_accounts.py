@@ -47,6 +47,11 @@ def account_card(user: User, account_id: int, *, now: datetime) -> AccountCard:
     return _card(account, user, now)
 
 
+def trades_on_paper_only(user: User) -> bool:
+    """Say whether no account of the user is at a real venue, a testnet among them."""
+    return not VenueAccount.objects.for_user(user).exclude(mode=AccountMode.PAPER).exists()
+
+
 def _accounts(user: User) -> QuerySet[VenueAccount]:
     rows = VenueAccount.objects.for_user(user).select_related("credentials")
     return rows.prefetch_related("evidence").order_by("pk")
