@@ -50,8 +50,7 @@ def create_trigger(
     The account takes so many at once; who sets one of its triggers locks the book to count them.
     """
     require_transaction()
-    quote = _require(quote, terms.instrument)
-    levels = _checked_levels(terms, quote)
+    quote, levels = _checked(terms, quote)
     book = book_for(user, product=terms.product, quote_asset=terms.instrument.quote_asset, now=now)
     _refuse_too_many(book, now=now)
     trigger = GttTrigger.objects.create(
@@ -79,8 +78,7 @@ def change_trigger(
     if terms.instrument.pk != trigger.instrument_id:
         message = "A trigger keeps its instrument. Delete it and place another one."
         raise InvalidOrder(message, field="condition.tradingsymbol", code="NOT_ALLOWED")
-    quote = _require(quote, terms.instrument)
-    levels = _checked_levels(terms, quote)
+    quote, levels = _checked(terms, quote)
     changes = {**_columns(terms, levels, quote), "revision": trigger.revision + 1}
     for name, value in {**changes, "is_fresh": True, "updated_at": now}.items():
         setattr(trigger, name, value)
@@ -126,24 +124,20 @@ def _refuse_too_many(book: Book, *, now: datetime) -> None:
 # ------------------------------------------------------------------------------------ checking
 
 
-def _require(quote: Quote | None, instrument: Instrument) -> Quote:
-    if quote is None:
-        raise QuoteUnavailable(f"There is no price of {instrument.symbol} to set a trigger from")
-    return quote
-
-
-def _checked_levels(terms: GttTerms, quote: Quote) -> Levels:
-    """Return the levels, and refuse what is wrong in itself or has been reached already."""
+def _checked(terms: GttTerms, quote: Quote | None) -> tuple[Quote, Levels]:
+    """Return quote and levels, and refuse what is wrong in itself or has been reached already."""
     spec = terms.instrument.spec
     for number, leg in enumerate(terms.legs):
         defect = find_defect(_draft(terms, leg))
         if defect is not None:
             raise refusal_of(_in_leg(defect, number))
+    if quote is None:
+        raise QuoteUnavailable(f"There is no price of {spec.symbol} to set a trigger from")
     levels = levels_of(terms.values, seen_price=terms.seen_price)
     defect = level_defect(levels, last_price=quote.last_price, spec=spec)
     if defect is not None:
         raise refusal_of(defect)
-    return levels
+    return quote, levels
 
 
 def _draft(terms: GttTerms, leg: LegTerms) -> Draft:

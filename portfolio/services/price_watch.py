@@ -160,7 +160,9 @@ class PassPrices:
             return [], None
         first = max(sequence + 1, interval.first_sequence)
         ring = self._rings[token]
-        is_whole = bool(ring) and ring[0].sequence <= first
+        is_whole = (
+            bool(ring) and ring[0].sequence <= first <= interval.sequence <= ring[-1].sequence
+        )
         if is_whole or interval.first_sequence <= sequence:
             wanted = range(first, interval.sequence + 1)
             return [tick.price for tick in ring if tick.sequence in wanted], None
