@@ -52,9 +52,14 @@ def balances_match_entries(_now: datetime) -> list[Violation]:
 
 
 def holds_match_orders(_now: datetime) -> list[Violation]:
-    """I3: what is held is what the open orders need, order by order and pot by pot."""
+    """I3: what is held is what the open orders need, order by order and pot by pot.
+
+    So is what an intraday book has borrowed, and what it keeps aside for having sold it short.
+    """
     terminal = {"terminal": sorted(TERMINAL_STATUSES)}
-    return _ask("I3", queries.HOLDS, terminal) + _ask("I3", queries.HELD_POTS)
+    found = _ask("I3", queries.HOLDS, terminal) + _ask("I3", queries.HELD_POTS)
+    found += _ask("I3", queries.BORROWED_POTS) + _ask("I3", queries.MARGIN_POTS, terminal)
+    return found + _ask("I3", queries.ONLY_INTRADAY)
 
 
 def sends_and_reports_match(_now: datetime) -> list[Violation]:
@@ -89,7 +94,7 @@ def orders_live_by_the_table(_now: datetime) -> list[Violation]:
     """I7: no more filled than ordered, no fill of what was not sent, ends stay ends."""
     values = {"terminal": sorted(TERMINAL_STATUSES)}
     found = _ask("I7", queries.FILLED) + _ask("I7", queries.UNSENT_TRADES)
-    found += _ask("I7", queries.HISTORY, values) + _broken_chains()
+    found += _ask("I7", queries.HISTORY, values) + _broken_chains() + _ask("I7", queries.PRODUCTS)
     digests = broken_digests()
     return found + [Violation("I7", f"audit_event {e.audit_event_id}", e.message) for e in digests]
 

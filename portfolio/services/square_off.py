@@ -43,7 +43,7 @@ _LONGEST = 10
 _TERMINAL = sorted(TERMINAL_STATUSES)
 # An order that waits for a session counts from then on.
 _OPEN = """
-    SELECT p.book_id, p.instrument_id, p.opened_at
+    SELECT p.book_id, p.instrument_id, coalesce(p.opened_at, p.updated_at)
       FROM portfolio_position p JOIN portfolio_book b ON b.id = p.book_id
      WHERE b.kind = 'INTRADAY' AND p.quantity <> 0
      UNION ALL

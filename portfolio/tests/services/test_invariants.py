@@ -1,6 +1,7 @@
 """Every invariant is shown to fail on a planted corruption, naming the row (decisions 51)."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -8,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from market.domain.enums import Side
+from market.domain.enums import Product, Side
 from market.domain.messages import OutcomeKind, VenueOrder
 from portfolio.models import (
     LedgerAccount,
@@ -19,6 +20,7 @@ from portfolio.models import (
     Trade,
     VenueEvent,
 )
+from portfolio.services.intraday import book_for
 from portfolio.services.invariants import CHECKS, check_invariants, check_venue_orders
 from portfolio.services.ledger import transfer
 from portfolio.tests.factories import (
@@ -34,7 +36,7 @@ from portfolio.tests.factories import (
     trade_now,
 )
 
-GUARDED = ["ledgerentry", "ledgertransaction", "orderevent", "trade", "order"]
+GUARDED = ["ledgerentry", "ledgertransaction", "orderevent", "trade", "order", "position"]
 
 
 @pytest.fixture
@@ -54,6 +56,11 @@ def world(real_db, alice, now):
     sending, unknown = place(book, *[make_request(ongc, quantity=1)] * 2, last=260, now=now)
     mark_sending(sending.order_id, now=now)
     send(unknown.order_id, now=now, kind=OutcomeKind.UNKNOWN)
+    intraday = book_for(alice, product=Product.MIS, quote_asset="INR", now=now)
+    sale = replace(make_request(ongc, Side.SELL, quantity=8), product=Product.MIS)
+    short = place(intraday, sale, last=260, now=now)[0]
+    send(short.order_id, now=now)
+    fill(short.order_id, 5, 260, now=now)
     with connection.cursor() as cursor:
         for table in GUARDED:
             cursor.execute(f"ALTER TABLE portfolio_{table} DISABLE TRIGGER USER")
@@ -69,6 +76,11 @@ def world(real_db, alice, now):
         "position": Position.objects.get(book=book).pk,
         "free": LedgerAccount.objects.get(book=book, kind="AVAILABLE", asset="INR").pk,
         "held": LedgerAccount.objects.get(book=book, kind="HELD", asset="INR").pk,
+        "short": short.order_id,
+        "margin": LedgerAccount.objects.get(book=intraday, kind="MARGIN").pk,
+        "borrowed": LedgerAccount.objects.get(book=intraday, kind="BORROWED").pk,
+        "short_position": Position.objects.get(book=intraday).pk,
+        "intraday": intraday.pk,
         "units": LedgerAccount.objects.get(book=book, kind="AVAILABLE", asset="NSE:ONGC").pk,
     }
 
@@ -99,6 +111,50 @@ PLANTED = [
         "I3",
         "UPDATE portfolio_ledgeraccount SET balance = balance + 1 WHERE id = {held}",
         "ledger_account {held}",
+    ),
+    (
+        "I3",
+        "UPDATE portfolio_ledgeraccount SET balance = balance + 1 WHERE id = {margin}",
+        "ledger_account {margin}",
+    ),
+    (
+        "I3",
+        (
+            "UPDATE portfolio_ledgeraccount SET balance = balance - 1 WHERE id = {margin};"
+            " UPDATE portfolio_ledgeraccount SET balance = 1"
+            " WHERE book_id = {intraday} AND kind = 'AVAILABLE' AND asset = 'INR'"
+        ),
+        "ledger_account {margin}",
+    ),
+    (
+        "I3",
+        "UPDATE portfolio_order SET margin_price = margin_price - 1 WHERE id = {short}",
+        "ledger_account {margin}",
+    ),
+    (
+        "I3",
+        "UPDATE portfolio_ledgeraccount SET balance = balance - 1 WHERE id = {borrowed}",
+        "ledger_account {borrowed}",
+    ),
+    (
+        "I3",
+        "UPDATE portfolio_book SET kind = 'BOT' WHERE id = {intraday}",
+        "position {short_position}",
+    ),
+    (
+        "I6",
+        "UPDATE portfolio_ledgeraccount SET balance = balance - 1 WHERE id = {borrowed}",
+        "position {short_position}",
+    ),
+    (
+        "I6",
+        "UPDATE portfolio_position SET cost = cost + 1 WHERE id = {short_position}",
+        "position ",
+    ),
+    (
+        "I7",
+        "UPDATE portfolio_order SET product = 'CNC' WHERE id = {short}",
+        "order {short}",
     ),
     (
         "I4",
