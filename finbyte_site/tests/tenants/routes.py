@@ -11,6 +11,7 @@ from typing import Any
 
 from django.urls import URLPattern, get_resolver
 
+from finbyte_site.tests.tenants.programs import OPEN, api_routes
 from finbyte_site.tests.tenants.world import Things
 
 Parts = dict[str, Any]
@@ -221,10 +222,9 @@ ACCOUNT = {
     )
 }
 
-# For programs, by token; what a browser's session may do there is nothing.
+# For programs, by token: `programs.py` has what they send; a browser's session may do nothing there.
 PROGRAM = {
-    address: Row(Kind.PROGRAM)
-    for address in ("session/token", "session/refresh_token", "user/profile")
+    address: Row(Kind.PROGRAM) for address in (*OPEN, *(each for each, _methods in api_routes()))
 }
 
 ROUTES: dict[str, Row] = {**PUBLIC, **OWNED, **CONSOLE, **ACCOUNT, **PROGRAM}
