@@ -11,6 +11,7 @@ from finbyte_site.tests.security_rows import CANARY, plant_security
 from market.models import Instrument, InstrumentSource
 from portfolio.models import (
     Book,
+    ChargeRates,
     ComplianceEvidence,
     FeeSchedule,
     GatewayShard,
@@ -31,6 +32,10 @@ from portfolio.models import (
 )
 
 ONE = Decimal(1)
+CHARGES = (
+    *("brokerage", "brokerage_cap", "tax_buy", "tax_sell", "exchange_turnover"),
+    *("investor_protection", "sebi", "stamp_buy", "gst"),
+)
 
 
 def plant(number: int, now: datetime) -> None:
@@ -66,6 +71,13 @@ def plant(number: int, now: datetime) -> None:
         dated_on=now.date(),
         recorded_by=user,
         recorded_at=now,
+    )
+    ChargeRates.objects.create(
+        exchange="NSE",
+        segment="INTRADAY",
+        valid_from=now,
+        source="A circular",
+        **dict.fromkeys(CHARGES, 0),
     )
     KillSwitch.objects.create(scope="BOOK", key=book.pk)
     RiskLimit.objects.create(user=user, venue_account=account, book=book, max_order_value=ONE)

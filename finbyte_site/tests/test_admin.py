@@ -37,7 +37,7 @@ MODELS: list[Any] = [
     for model in apps.get_app_config(label).get_models()
     if model._meta.label != "market.Candle"
 ]
-EDITABLE = {"accounts.User", "portfolio.RiskLimit"}
+EDITABLE = {"accounts.User", "portfolio.ChargeRates", "portfolio.RiskLimit"}
 READ_ONLY = [model for model in MODELS if model._meta.label not in EDITABLE]
 
 

@@ -6,14 +6,16 @@ from django.contrib import admin
 
 from accounts.admin_base import ReadOnlyAdmin
 from accounts.models import User
+from portfolio.admin.charges import FeeKindActsAdmin
 from portfolio.admin.kill import KillActionsAdmin
 from portfolio.models import Book, FeeSchedule, GatewayShard, KillSwitch, VenueAccount
 
 
 @admin.register(VenueAccount)
-class VenueAccountAdmin(KillActionsAdmin, ReadOnlyAdmin):
+class VenueAccountAdmin(KillActionsAdmin, FeeKindActsAdmin, ReadOnlyAdmin):
     """Accounts at venues."""
 
+    actions = (*KillActionsAdmin.actions, "charge_indian", "charge_flat")
     list_display = (
         "id",
         "name",
