@@ -41,6 +41,12 @@ def manual_books_of(user: User, *, account: VenueAccount | None = None) -> Query
     return books.select_related("venue_account").order_by("pk")
 
 
+def books_by_hand_of(user: User, *, account: VenueAccount | None = None) -> QuerySet[Book]:
+    """Return the books that a person trades from: Manual and Intraday, of one account or all."""
+    books = Book.objects.for_user(user).exclude(kind=Book.Kind.BOT)
+    return books.filter(venue_account=account) if account is not None else books
+
+
 def manual_book_of(user: User, *, account: VenueAccount | None, quote_asset: str) -> Book | None:
     """Return the Manual book to trade an asset from: the chosen account's, else the oldest."""
     is_right = account is not None and account.settlement_asset == quote_asset
@@ -92,7 +98,7 @@ def positions_of(
     rows = Position.objects.for_user(user).select_related("instrument", "book__venue_account")
     if account is not None:
         rows = rows.filter(book__venue_account=account)
-    is_shown = Q(quantity__gt=0) | Q(book__closed_at=None)
+    is_shown = ~Q(quantity=0) | Q(book__closed_at=None)
     if changed_since is not None:
         is_shown |= Q(updated_at__gte=changed_since)
     return rows.filter(is_shown).order_by("instrument__tradingsymbol", "book_id")
@@ -130,7 +136,7 @@ def traded_since(
 
 @dataclass(frozen=True, slots=True)
 class Pot:
-    """Money of one book in its quote asset: free and held by open orders."""
+    """Money of one book in its quote asset: free, and held for open orders and short sales."""
 
     book: Book
     asset: str
@@ -155,7 +161,7 @@ def pots_of(user: User, *, account: VenueAccount | None = None) -> list[Pot]:
             continue
         books[row.book.pk] = row.book
         pair = sums.setdefault(row.book.pk, [ZERO, ZERO])
-        pair[row.kind == LedgerAccount.Kind.HELD] += row.balance or ZERO
+        pair[row.kind != LedgerAccount.Kind.AVAILABLE] += row.balance or ZERO
     order = sorted(books.values(), key=lambda b: (b.venue_account_id, b.kind != "MANUAL", b.pk))
     return [Pot(book, book.quote_asset, *sums[book.pk]) for book in order]
 

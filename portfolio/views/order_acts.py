@@ -19,7 +19,7 @@ from portfolio.exceptions import (
 )
 from portfolio.forms import OrderChangeForm, OrderForm
 from portfolio.models import Book, Order
-from portfolio.selectors.pages import live_orders_of, manual_books_of
+from portfolio.selectors.pages import books_by_hand_of, live_orders_of
 from portfolio.services.orders import (
     OrderRequest,
     PlacedOrder,
@@ -171,8 +171,8 @@ def order_cancel(request: HttpRequest, order_id: int) -> HttpResponse:
 def order_cancel_all_sheet(request: HttpRequest) -> HttpResponse:
     """Say how many orders "cancel all" would cancel, before it does."""
     live = live_orders_of(user_of(request), account=selected_account(request))
-    counts = {"manual": live.filter(book__kind=Book.Kind.MANUAL).count()}
-    counts["bots"] = live.filter(book__kind=Book.Kind.BOT).count()
+    of_bots = live.filter(book__kind=Book.Kind.BOT).count()
+    counts = {"manual": live.count() - of_bots, "bots": of_bots}
     return render(request, "portfolio/_cancel_all.html", counts)
 
 
@@ -182,7 +182,7 @@ def order_cancel_all(request: HttpRequest) -> HttpResponse:
     """Cancel every open order placed by hand; orders of bots belong to their bots."""
     count = 0
     # One transaction per book: locks of a second book must not be taken after orders of a first.
-    for book in manual_books_of(user_of(request), account=selected_account(request)):
+    for book in books_by_hand_of(user_of(request), account=selected_account(request)):
         with transaction.atomic(durable=True):
             count += cancel_all(book, now=timezone.now(), enqueue=wake_gateway)
     noun = "order" if count == 1 else "orders"

@@ -46,9 +46,9 @@ class PositionRow:
 
     @property
     def unrealised_fraction(self) -> Decimal | None:
-        """Return the gain as a fraction of the cost."""
-        cost = self.position.cost
-        return self.unrealised / cost if self.unrealised is not None and cost > 0 else None
+        """Return the gain as a fraction of the cost, of a short sale as one of its proceeds."""
+        cost = abs(self.position.cost)
+        return self.unrealised / cost if self.unrealised is not None and cost else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ def position_list(request: HttpRequest) -> HttpResponse:
     rows = _rows(request)
     page = {
         "tab": "positions",
-        "held": [row for row in rows if row.position.quantity > 0],
-        "closed": [row for row in rows if row.position.quantity == 0],
+        "held": [row for row in rows if row.position.quantity],
+        "closed": [row for row in rows if not row.position.quantity],
         "totals": asset_totals(rows),
     }
     is_part = request.headers.get("HX-Request") == "true"

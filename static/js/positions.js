@@ -19,7 +19,7 @@ function revalue() {
     const gain = value - cost;
     row.querySelector("[data-value]").textContent = formatMoney(value, asset);
     toned(row.querySelector("[data-unrealised]"), gain, formatMoney(gain, asset, { signed: true }));
-    const percent = cost > 0 ? `${gain > 0 ? "+" : ""}${formatNumber((gain / cost) * 100, 2)} %` : "-";
+    const percent = cost ? `${gain > 0 ? "+" : ""}${formatNumber((gain / Math.abs(cost)) * 100, 2)} %` : "-";
     row.querySelector("[data-unrealised-percent]").textContent = percent;
     const total = totals.get(asset) ?? { value: 0, gain: 0 };
     totals.set(asset, { value: total.value + value, gain: total.gain + gain });
