@@ -208,12 +208,13 @@ def _protection_defect(percent: Decimal) -> Defect | None:
 def _price_defects(draft: Draft) -> Defect | None:
     for field in ("price", "trigger_price", "protection_price"):
         value: Decimal | None = getattr(draft, field)
-        if value is not None and (found := _price_defect(field, value, draft.instrument)):
+        if value is not None and (found := find_price_defect(field, value, draft.instrument)):
             return found
     return None
 
 
-def _price_defect(field: str, value: Decimal, spec: InstrumentSpec) -> Defect | None:
+def find_price_defect(field: str, value: Decimal, spec: InstrumentSpec) -> Defect | None:
+    """Refuse what is no price of the instrument."""
     name = field.replace("_", " ").capitalize()
     if not value.is_finite() or value <= 0:
         return Defect(field, "BELOW_MIN", f"{name} must be above 0", minimum=spec.tick_size)

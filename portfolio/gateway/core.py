@@ -28,6 +28,7 @@ from portfolio.services import gateway as shards
 from portfolio.services import reconciliation
 from portfolio.services.executions import apply_inbox, mark_not_at_venue, record_outcomes
 from portfolio.services.inbox import store_reports
+from portfolio.services.plan_steps import advance_plans
 from portfolio.services.reconciliation import OrderKey, UnknownOrders
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ class Gateway:
         self._unknown = UnknownOrders(venue, quarantine=quarantine)
         self._sweeper = None if self._paper else Sweeper(venue, shard=shard)
         self._asked: dict[OrderKey, datetime] = {}
+        # The newest price of each instrument: what plans are carried on at.
+        self._quotes: dict[int, Quote] = {}
         self._fence: int | None = None
         self._renew_at = 0.0
         self._inbox_at = 0.0
@@ -142,8 +145,9 @@ class Gateway:
     def on_quotes(self, quotes: Iterable[Quote], now: datetime) -> None:
         """Let the paper venue match every tick, in order; `pump` writes what came of it."""
         _ = now
-        if self._paper is not None:
-            for quote in quotes:
+        for quote in quotes:
+            self._quotes[quote.instrument_token] = quote
+            if self._paper is not None:
                 self._paper.accept_quote(quote)
 
     def has_news(self) -> bool:
@@ -161,6 +165,8 @@ class Gateway:
             done += self._send_cancels(now)
         if todo.changes:
             done += self._send_changes(now)
+        if todo.plans:
+            done += self._advance_plans(now)
         if self._unknown:
             done += self._resolve(now)
         if self._sweeper is not None and self._sweeper.is_due(now):
@@ -246,6 +252,13 @@ class Gateway:
                 account = change.ticket.venue_account_id
                 self._refuse(ReportKind.MODIFY_REJECTED, account, outcome, at=now)
         return len(changes)
+
+    def _advance_plans(self, now: datetime) -> int:
+        """Place what follows the orders that have filled; it is sent by the next pump."""
+        crash_at("P:before")
+        taken = advance_plans(self._shard, quotes=self._quotes, now=now, enqueue=_nothing)
+        crash_at("P:after")
+        return taken
 
     def _may_ask(self, key: OrderKey, now: datetime) -> bool:
         """Say whether a request is new, or old enough to be made again."""
@@ -341,6 +354,10 @@ class Gateway:
     def _tell(self, book_ids: Iterable[int]) -> None:
         for book_id in dict.fromkeys(book_ids):
             self._on_book_event(book_id)
+
+
+def _nothing() -> None:
+    """Take the place of the hint to the gateway: it is here already."""
 
 
 def _require_no_transaction() -> None:

@@ -14,6 +14,8 @@ POINTS = (
     "R:after",
     "F:after",
     "C:after",
+    "P:before",
+    "P:after",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from market.domain.enums import OrderStatus
+from market.domain.enums import OrderStatus, Variety
 from market.streams import push_event
 from portfolio.domain.event_chain import event_hash
 from portfolio.domain.ledger import AccountKind, Entry, PostingKind, moved
@@ -91,6 +91,16 @@ _BOOKS = (
     """UPDATE portfolio_book b SET event_seq = x.event_seq
          FROM json_populate_recordset(null::portfolio_book, %s) x WHERE b.id = x.id""",
 )
+
+
+# Whatever happens to an order of a plan, the plan may have to act on it.
+_PLANS = (
+    "planned",
+    """UPDATE portfolio_orderplan p SET due_at = x.due_at
+         FROM json_populate_recordset(null::portfolio_orderplan, %s) x
+        WHERE p.entry_id = x.entry_id AND p.status = 'ACTIVE'""",
+)
+_PLANNED = frozenset({Variety.CO, Variety.ICEBERG})
 
 
 class Changes:
@@ -273,10 +283,19 @@ class Changes:
         for order in self._orders.values():
             order.updated_at = now
         self._keep_collateral(now=now)
-        run_statements(self._statements())
+        run_statements(self._statements(now))
         self._tell()
 
-    def _statements(self) -> list[Statement]:
+    def _due_plans(self, now: datetime) -> list[dict[str, Any]]:
+        """Return the plans that have to look at what happened to their orders."""
+        entries = {
+            order.parent_id or order.id
+            for order in self._orders.values()
+            if order.variety in _PLANNED
+        }
+        return [{"entry_id": entry, "due_at": now} for entry in sorted(entries)]
+
+    def _statements(self, now: datetime) -> list[Statement]:
         changed = [
             {"id": order.id, **{name: getattr(order, name) for name in _CHANGED}}
             for order in self._orders.values()
@@ -288,6 +307,7 @@ class Changes:
             (*_INSERT_EVENTS, self._events),
             (*_INSERT_TRADES, self._trades),
             (*_BOOKS, books),
+            (*_PLANS, self._due_plans(now)),
             (*INSERT_POSTBACKS, self._postbacks),
         ]
         written = [statement for statement in plain if statement[2]]

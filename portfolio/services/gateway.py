@@ -66,7 +66,11 @@ _WORK = """
                     WHERE o.status = 'CANCEL_PENDING' AND v.shard_id = %(shard)s),
            EXISTS (SELECT 1 FROM portfolio_order o
                      JOIN portfolio_venueaccount v ON v.id = o.venue_account_id
-                    WHERE o.status = 'MODIFY_PENDING' AND v.shard_id = %(shard)s)
+                    WHERE o.status = 'MODIFY_PENDING' AND v.shard_id = %(shard)s),
+           EXISTS (SELECT 1 FROM portfolio_orderplan p
+                     JOIN portfolio_book b ON b.id = p.book_id
+                     JOIN portfolio_venueaccount v ON v.id = b.venue_account_id
+                    WHERE p.due_at <= %(now)s AND v.shard_id = %(shard)s)
 """
 _GATES = """
     SELECT scope, key, is_active FROM portfolio_killswitch
@@ -230,11 +234,12 @@ def end_stopped(
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Whether anything waits to be sent, cancelled or changed."""
+    """Whether anything waits to be sent, cancelled or changed, or a plan for its next step."""
 
     orders: bool
     cancels: bool
     changes: bool
+    plans: bool
 
 
 def find_work(shard: int, *, now: datetime) -> Work:

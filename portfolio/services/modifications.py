@@ -80,6 +80,7 @@ def modify_order(
                 f"Order {order.id} was changed {MOST_CHANGES} times: that is the most there is"
             )
         _refuse_foreign_fields(order, asked)
+        _refuse_old_price(order, asked, quote=quote, now=now)
 
     return change_order(
         owner, order_id, asked=asked, quote=quote, now=now, enqueue=enqueue, check=check
@@ -119,7 +120,7 @@ def change_order(
         if check is not None:
             check(order)
         spec = Instrument.objects.get(pk=order.instrument_id).spec
-        terms = _wanted_terms(order, asked, spec=spec, quote=quote, now=now)
+        terms = _wanted_terms(order, asked, spec=spec, quote=quote)
         terms = _settled_terms(order, terms, spec=spec, quote=quote, now=now)
         if books[book_id].kind != Book.Kind.INTRADAY:
             terms = replace(terms, margin_price=order.margin_price)
@@ -145,10 +146,9 @@ def _wanted_terms(
     *,
     spec: InstrumentSpec,
     quote: Quote | None,
-    now: datetime,
 ) -> OrderTerms:
     """Return the terms asked for; their worst price is settled later."""
-    order_type = _wanted_type(order, asked, spec=spec, quote=quote, now=now)
+    order_type = _wanted_type(order, asked)
     time_in_force = asked.get("time_in_force", order.time_in_force)
     for name, has_it in (("price", order_type.has_price), ("trigger_price", order_type.is_stop)):
         if asked.get(name) is not None and not has_it:
@@ -169,15 +169,8 @@ def _wanted_terms(
     )
 
 
-def _wanted_type(
-    order: LockedOrder,
-    asked: Mapping[str, Any],
-    *,
-    spec: InstrumentSpec,
-    quote: Quote | None,
-    now: datetime,
-) -> OrderType:
-    """Return the type asked for; refuse one that the order cannot become any more, or now."""
+def _wanted_type(order: LockedOrder, asked: Mapping[str, Any]) -> OrderType:
+    """Return the type asked for; refuse one that the order cannot become any more."""
     order_type: OrderType = asked.get("order_type", order.order_type)
     if order_type is order.order_type:
         return order_type
@@ -185,14 +178,18 @@ def _wanted_type(
         raise OrderNotChangeable(
             f"Order {order.id} has met its trigger: it can only become LIMIT or MARKET"
         )
-    waits = order.status is OrderStatus.READY and order.variety is Variety.AMO
-    if order_type is OrderType.MARKET and not waits:
-        _require_fresh(spec, quote, now=now)
     return order_type
 
 
-def _require_fresh(spec: InstrumentSpec, quote: Quote | None, *, now: datetime) -> None:
-    """Raise unless there is a price that a market order may be sent on."""
+def _refuse_old_price(
+    order: LockedOrder, asked: Mapping[str, Any], *, quote: Quote | None, now: datetime
+) -> None:
+    """Refuse to make it a market order without a price to send one on; a waiting one is not sent."""
+    waits = order.status is OrderStatus.READY and order.variety is Variety.AMO
+    becomes = asked.get("order_type", order.order_type)
+    if becomes is not OrderType.MARKET or order.order_type is OrderType.MARKET or waits:
+        return
+    spec = Instrument.objects.get(pk=order.instrument_id).spec
     if quote is None or not quote.is_fresh(now=now, limit=spec.freshness_limit):
         age = "" if quote is None else f" younger than {int(quote.age(now).total_seconds())} s"
         raise OrderNotChangeable(f"There is no price of {spec.symbol}{age} to trade at")

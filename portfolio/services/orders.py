@@ -25,7 +25,7 @@ from portfolio.domain.drafts import (
 )
 from portfolio.domain.ledger import AccountKind, PostingKind, hold_for, moved
 from portfolio.domain.order_state import EventKind
-from portfolio.domain.risk import Denial
+from portfolio.domain.risk import Denial, DenialCode
 from portfolio.domain.validity import validity_defect
 from portfolio.exceptions import InvalidOrder, NoAuction
 from portfolio.models import Book
@@ -115,6 +115,22 @@ def place_orders(
     return [stored[index] for index in range(len(requests))]
 
 
+def deny_order(
+    book_id: int, request: OrderRequest, *, reason: str, quote: Quote | None, now: datetime
+) -> PlacedOrder:
+    """Keep an order as denied that could not be placed for somebody, so that he sees why."""
+    require_transaction()
+    books = lock_for(book_id, [request.product], now=now)
+    book, changes = books[book_id], Changes(books)
+    quotes = {} if quote is None else {quote.instrument_token: quote}
+    draft = _draft(request, quotes=quotes)
+    order_id = RiskGate(book, count=1, now=now).order_ids[0]
+    row = order_row(book, request, draft, order_id=order_id, quote=quote, now=now)
+    _write_order(changes, row, draft, denial=Denial(DenialCode.NOT_PLACED, reason))
+    changes.save(now=now)
+    return _placed(row)
+
+
 def _open_book(book: LockedBook | None, *, now: datetime) -> LockedBook:
     if book is None or book.closed_at is not None:
         raise InvalidOrder("This book takes no orders", field="book", code="CLOSED")
@@ -201,16 +217,20 @@ def _place(
         row = order_row(book, requests[index], draft, order_id=order_id, quote=quote, now=now)
         _write_order(changes, row, draft, denial=denial)
         remember_key(book, requests[index], order_id=order_id, now=now)
-        placed[index] = PlacedOrder(
-            order_id=order_id,
-            client_order_id=row["client_order_id"],
-            status=OrderStatus(row["status"]),
-            code=row["status_code"],
-            message=row["status_message"],
-            slot_ref=row["slot_ref"],
-        )
+        placed[index] = _placed(row)
     changes.save(now=now)
     return placed
+
+
+def _placed(row: Mapping[str, Any]) -> PlacedOrder:
+    return PlacedOrder(
+        order_id=row["id"],
+        client_order_id=row["client_order_id"],
+        status=OrderStatus(row["status"]),
+        code=row["status_code"],
+        message=row["status_message"],
+        slot_ref=row["slot_ref"],
+    )
 
 
 def _write_order(
