@@ -4,7 +4,15 @@ import re
 
 from django.urls import path, re_path
 
-from api import urls_bots, urls_charges, urls_market, urls_orders, urls_portfolio, urls_stream
+from api import (
+    urls_bots,
+    urls_charges,
+    urls_limits,
+    urls_market,
+    urls_orders,
+    urls_portfolio,
+    urls_stream,
+)
 from api.paths import BROWSER_PATHS, JSON_PREFIXES
 from api.views.docs import Schema, browse
 from api.views.fallback import NotAvailable
@@ -18,6 +26,7 @@ urlpatterns = [
     path("user/profile", Profile.as_view(), name="user-profile"),
     *urls_bots.urlpatterns,
     *urls_charges.urlpatterns,
+    *urls_limits.urlpatterns,
     *urls_market.urlpatterns,
     *urls_orders.urlpatterns,
     *urls_portfolio.urlpatterns,

@@ -15,7 +15,8 @@ from accounts.models import ApiSession
 from api.envelope import success
 from portfolio.services.idempotency import answer_for, keep_answer
 
-_KEY = re.compile(r"[\x21-\x7e]{1,64}")
+LONGEST_KEY = 64
+_KEY = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_KEY}}}")
 
 
 def session_of(request: Request) -> ApiSession:
