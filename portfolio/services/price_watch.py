@@ -33,6 +33,8 @@ class Found(IntEnum):
     ALERT = 1
 
 
+# Ranges have two ends, though one means nothing: of a range the planner expects few rows, of a
+# single comparison a third of the table, and then it would read all of it for each instrument.
 _ASK = """
     WITH price AS MATERIALIZED (
         SELECT * FROM unnest(%(tokens)s::bigint[], %(runs)s::text[], %(lows)s::numeric[],
@@ -41,24 +43,24 @@ _ASK = """
     SELECT 0, hit.id FROM price CROSS JOIN LATERAL (
            SELECT id, expires_at FROM portfolio_gtttrigger
             WHERE status = 'active' AND fire_below IS NOT NULL AND instrument_id = price.token
-              AND price_run = price.run AND fire_below >= price.low
+              AND price_run = price.run AND fire_below BETWEEN price.low AND 1e15
            UNION ALL
            SELECT id, expires_at FROM portfolio_gtttrigger
             WHERE status = 'active' AND fire_above IS NOT NULL AND instrument_id = price.token
-              AND price_run = price.run AND fire_above <= price.high) hit
+              AND price_run = price.run AND fire_above BETWEEN 0 AND price.high) hit
      WHERE hit.expires_at > %(now)s
     UNION
     SELECT 0, id FROM portfolio_gtttrigger
-     WHERE status = 'active' AND is_fresh AND expires_at > %(now)s
+     WHERE status = 'active' AND is_fresh
     UNION
     SELECT 1, hit.id FROM price CROSS JOIN LATERAL (
            SELECT id, rest_until FROM portfolio_alert
             WHERE status = 'enabled' AND wake_below IS NOT NULL AND instrument_id = price.token
-              AND price_run = price.run AND wake_below >= price.low
+              AND price_run = price.run AND wake_below BETWEEN price.low AND 1e15
            UNION ALL
            SELECT id, rest_until FROM portfolio_alert
             WHERE status = 'enabled' AND wake_above IS NOT NULL AND instrument_id = price.token
-              AND price_run = price.run AND wake_above <= price.high
+              AND price_run = price.run AND wake_above BETWEEN 0 AND price.high
            UNION ALL
            SELECT id, rest_until FROM portfolio_alert
             WHERE status = 'enabled' AND wake_touch IS NOT NULL AND instrument_id = price.token

@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from market.domain.ticks import PriceInterval
@@ -181,15 +182,23 @@ def test_ten_thousand_sleeping_triggers(desk, capsys):
                  FROM portfolio_gtttrigger, generate_series(1, 9999) n WHERE id = %s""",
             [trigger.pk],
         )
-    interval = PriceInterval(desk.ongc.pk, 251, 269, 260, 9, 9, "SIMULATED")
+        cursor.execute("ANALYZE portfolio_gtttrigger")
+    tokens = [desk.ongc.pk, *range(1, 100)]
+    intervals = [PriceInterval(token, 251, 269, 260, 9, 9, "SIMULATED") for token in tokens]
     times = []
     for _ in range(50):
         began = time.perf_counter()
-        found = ask_reached([interval], now=desk.market.now)
+        found = ask_reached(intervals, now=desk.market.now)
         times.append(time.perf_counter() - began)
     assert found.trigger_ids == []
+    with CaptureQueriesContext(connection) as queries:
+        ask_reached(intervals, now=desk.market.now)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Seq Scan" not in plan
     with capsys.disabled():
         median = sorted(times)[25] * 1000
-        print(f"\n10,000 sleeping GTT triggers: question {median:.2f} ms")  # noqa: T201
+        print(f"\n10,000 sleeping GTT triggers: question for 100 prices {median:.2f} ms")  # noqa: T201
     desk.market.tick(desk.ongc, 249.98)
     assert desk.market.look() == 2
