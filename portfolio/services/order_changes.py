@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
-from market.domain.enums import OrderStatus
+from market.domain.enums import OrderStatus, Variety
 from portfolio.domain.order_state import AT_VENUE, IN_FLIGHT, EventKind
 from portfolio.exceptions import OrderNotChangeable, OrderNotFound
-from portfolio.models import Book, Order
+from portfolio.models import Book, Order, OrderPlan
 from portfolio.services.changes import Changes
 from portfolio.services.ledger import plain
 from portfolio.services.locking import LockedOrder, lock_books, lock_orders
@@ -68,7 +68,26 @@ def cancel_all(
     if instrument_token is not None:
         live = live.filter(instrument=instrument_token)
     with transaction.atomic():
+        _end_icebergs(live, owner, now=now, instrument_token=instrument_token)
         return sum(was_live for _, was_live in _cancel(live, now=now, enqueue=enqueue))
+
+
+def _end_icebergs(
+    live: QuerySet[Order], owner: Owner, *, now: datetime, instrument_token: int | None
+) -> None:
+    """See to it that no leg follows those that are cancelled, nor one that has just filled."""
+    owned = {"user": owner} if isinstance(owner, User) else {"book": owner}
+    plans = OrderPlan.objects.filter(kind=Variety.ICEBERG, status=OrderPlan.Status.ACTIVE, **owned)
+    if instrument_token is not None:
+        plans = plans.filter(entry__instrument=instrument_token)
+    book_ids = set(plans.values_list("book_id", flat=True))
+    if not book_ids:
+        return
+    # All books at once and before any order: what is cancelled next needs the others.
+    lock_books(book_ids.union(live.values_list("book_id", flat=True)), now=now)
+    plans.filter(book__in=book_ids).update(
+        status=OrderPlan.Status.ENDED, message="Cancelled", due_at=None, updated_at=now
+    )
 
 
 def _cancel(

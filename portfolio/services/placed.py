@@ -13,6 +13,7 @@ from django.db import connection
 from market.domain.enums import OrderStatus, OrderType, Product, Side, TimeInForce, Variety
 from market.domain.instruments import InstrumentSpec
 from portfolio.exceptions import IdempotencyConflict
+from portfolio.models import Order
 from portfolio.services.locking import LockedBook
 
 
@@ -26,6 +27,18 @@ class PlacedOrder:
     code: str
     message: str
     slot_ref: str | None
+
+
+def placed_order(order: Order) -> PlacedOrder:
+    """Return an order as the one who asked for it sees it."""
+    return PlacedOrder(
+        order_id=order.pk,
+        client_order_id=order.client_order_id,
+        status=OrderStatus(order.status),
+        code=order.status_code,
+        message=order.status_message,
+        slot_ref=order.slot_ref,
+    )
 
 
 class Wanted(Protocol):
@@ -166,12 +179,13 @@ def _by_key(book: LockedBook, request: Wanted) -> PlacedOrder | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    if row[0] != _request_hash(book, request):
+    if row[0] != request_hash(book, request):
         raise IdempotencyConflict(f"{request.idempotency_key} was used with other parameters")
     return _placed(row[1:])
 
 
-def _request_hash(book: LockedBook, request: Wanted) -> str:
+def request_hash(book: LockedBook, request: Wanted) -> str:
+    """Return what tells a request from another, of those with the same key."""
     shape = [_text(value) for value in (*_basic_shape(request), request.protection_price)]
     extras = {**_extras(request), "tag": request.tag}
     # Left out where a plain order has none: keys from before there were any still match.
@@ -198,7 +212,7 @@ def remember_key(book: LockedBook, request: Wanted, *, order_id: int, now: datet
     """Keep the client's key with the order; another book may have taken it in between."""
     if request.idempotency_key is None:
         return
-    digest = _request_hash(book, request)
+    digest = request_hash(book, request)
     values: list[Any] = [book.user_id, request.idempotency_key, digest, order_id, now]
     with connection.cursor() as cursor:
         cursor.execute(_KEEP_KEY, values)

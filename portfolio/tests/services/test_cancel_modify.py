@@ -114,7 +114,7 @@ def test_cancel_all_takes_constant_queries_and_counts_the_live(
         requests = [make_request(ongc, quantity=1, price=200) for _ in range(size)]
         placed = place(book, *requests, last=260, now=now)
         send(*[each.order_id for each in placed[::2]], now=now)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             counts.append(cancel_all(alice, now=now, enqueue=no_hint))
     assert counts == [1, 31]
     assert set(Order.objects.values_list("status", flat=True)) == {"CANCELLED", "CANCEL_PENDING"}
