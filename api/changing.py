@@ -6,9 +6,9 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from api.placing import PRICED, TRIGGERED, newest_quote, require_address, require_registered_address
+from api.placing import in_wire_names, newest_quote, require_address, require_registered_address
 from api.writes import write_once
-from market.domain.enums import OrderType
+from market.domain.enums import OrderType, TimeInForce
 from portfolio.models import Order
 from portfolio.selectors.api_orders import order_of_program
 from portfolio.services.modifications import OrderChange, modify_order
@@ -35,7 +35,8 @@ def change(request: Request, order_id: str, fields: dict[str, Any]) -> HttpRespo
             )
         )
 
-    return write_once(request, act)
+    with in_wire_names():
+        return write_once(request, act)
 
 
 def cancel(request: Request, order_id: str) -> HttpResponse:
@@ -60,6 +61,18 @@ def _wanted(order: Order, fields: dict[str, Any]) -> OrderChange:
     order_type = OrderType(fields.get("order_type", order.order_type))
     return OrderChange(
         quantity=fields.get("quantity"),
-        price=fields.get("price") if order_type in PRICED else None,
-        trigger_price=fields.get("trigger_price") if order_type in TRIGGERED else None,
+        price=fields.get("price") if order_type.has_price else None,
+        trigger_price=fields.get("trigger_price") if order_type.is_stop else None,
+        order_type=OrderType(fields["order_type"]) if "order_type" in fields else None,
+        time_in_force=_validity(order, fields),
+        disclosed_quantity=fields.get("disclosed_quantity"),
+        market_protection=fields.get("market_protection"),
     )
+
+
+def _validity(order: Order, fields: dict[str, Any]) -> TimeInForce | None:
+    """Return the validity asked for; a GTC order shows as DAY, and DAY sent back leaves it."""
+    asked = fields.get("validity")
+    if asked is None or (order.time_in_force == TimeInForce.GTC and asked == TimeInForce.DAY):
+        return None
+    return TimeInForce(asked)

@@ -40,9 +40,6 @@ class OrderChangeForm(serializers.Serializer[Any]):
     order_type = serializers.ChoiceField([each.value for each in OrderType], required=False)
     trigger_price = _price("Quote asset per unit; SL and SL-M")
     validity = serializers.ChoiceField([each.value for each in TimeInForce], required=False)
-    validity_ttl = serializers.IntegerField(
-        required=False, min_value=0, max_value=LONGEST_TTL, help_text="Minutes, with validity TTL"
-    )
     disclosed_quantity = PlainNumber(required=False, min_value=Decimal(0), help_text="Units")
     market_protection = PlainNumber(
         required=False,
@@ -62,6 +59,9 @@ class OrderForm(OrderChangeForm):
     quantity = PlainNumber(help_text="Units, a multiple of the lot")
     product = serializers.ChoiceField([each.value for each in Product])
     order_type = serializers.ChoiceField([each.value for each in OrderType])
+    validity_ttl = serializers.IntegerField(
+        required=False, min_value=0, max_value=LONGEST_TTL, help_text="Minutes, with validity TTL"
+    )
     iceberg_legs = serializers.IntegerField(
         required=False, min_value=2, max_value=MOST_LEGS, help_text="Variety iceberg"
     )

@@ -1,5 +1,7 @@
 """Placing orders for programs: from checked fields to an order, in one transaction."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -24,16 +26,19 @@ from market.models import Instrument
 from market.selectors import instrument_by_symbol
 from market.streams import connect, read_quotes
 from portfolio.domain.compliance import rules_of
-from portfolio.exceptions import InsufficientUnits
+from portfolio.exceptions import InsufficientUnits, InvalidOrder
 from portfolio.models import Book, Order
 from portfolio.selectors.api_orders import units_elsewhere
 from portfolio.services.intraday import book_for
 from portfolio.services.orders import OrderRequest, PlacedOrder, place_order, wake_gateway
 
 ZERO = Decimal(0)
-# Which order types have a limit and which a trigger.
-PRICED = frozenset({OrderType.LIMIT, OrderType.SL})
-TRIGGERED = frozenset({OrderType.SL, OrderType.SL_M})
+# Fields that the wire calls otherwise than we do.
+_WIRE_NAMES = {
+    "side": "transaction_type",
+    "instrument": "tradingsymbol",
+    "time_in_force": "validity",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,16 @@ class Wish:
     book: Book
     request: OrderRequest
     quote: Quote | None
+
+
+@contextmanager
+def in_wire_names() -> Iterator[None]:
+    """Let a refusal name its field as the program has sent it."""
+    try:
+        yield
+    except InvalidOrder as error:
+        error.field = _WIRE_NAMES.get(error.field, error.field)
+        raise
 
 
 def variety_of(text: str) -> Variety:
@@ -85,7 +100,7 @@ def place(request: Request, variety: Variety, fields: dict[str, Any]) -> PlacedO
     """Place the order of a program. Raises `OrderDenied` for one that was kept as rejected."""
     wish = _wish(request, variety, fields)
     try:
-        with transaction.atomic(durable=True):
+        with in_wire_names(), transaction.atomic(durable=True):
             placed = place_order(
                 wish.book.pk,
                 wish.request,
@@ -136,8 +151,8 @@ def _order_request(
         order_type=order_type,
         quantity=fields["quantity"],
         time_in_force=_validity(fields),
-        price=fields.get("price") if order_type in PRICED else None,
-        trigger_price=fields.get("trigger_price") if order_type in TRIGGERED else None,
+        price=fields.get("price") if order_type.has_price else None,
+        trigger_price=fields.get("trigger_price") if order_type.is_stop else None,
         product=Product(fields["product"]),
         source=Order.Source.API,
         idempotency_key=_key(request, fields),

@@ -57,11 +57,14 @@ class Standing:
     registered_at: datetime | None = None
     heard_at: datetime | None = None
     is_modified: bool = False
+    was_sent: bool = False
 
     def note(self, event: Happened) -> None:
         """Note when something happened, whatever it said."""
-        kind, was_sent = event.kind, event.from_status != OrderStatus.READY
-        if kind in _ASKING or (not was_sent and kind not in _OURS):
+        kind, was_ready = event.kind, event.from_status == OrderStatus.READY
+        if kind == EventKind.SENDING:
+            self.was_sent = True
+        if kind in _ASKING or (was_ready and kind not in _OURS):
             self.asked_at = event.at
         elif kind not in _OURS and (self.registered_at or kind in _REGISTERING):
             self.heard_at = event.at
@@ -151,12 +154,16 @@ class _Replay:
 
 
 def _first_terms(order: Order, events: Sequence[OrderEvent]) -> dict[str, Any]:
-    """Return the terms an order was placed with: those of its row unless its first event knows."""
-    terms = {name: getattr(order, name) for name in (*_NUMBERS, *_WORDS)}
-    return terms | _terms_in(events[0].detail if events else {})
+    """Return the terms an order was placed with; its first event names all that it had."""
+    kept = {name: getattr(order, name) for name in _WORDS}
+    return dict.fromkeys(_NUMBERS) | kept | _terms_in(events[0].detail if events else {})
 
 
 def _terms_in(said: dict[str, Any]) -> dict[str, Any]:
-    """Return the terms that an event names."""
-    numbers = {name: Decimal(said[name]) for name in _NUMBERS if said.get(name) is not None}
+    """Return the terms that an event names; a price may have gone."""
+    numbers = {
+        name: None if said[name] is None else Decimal(said[name])
+        for name in _NUMBERS
+        if name in said
+    }
     return numbers | {name: said[name] for name in _WORDS if said.get(name) is not None}

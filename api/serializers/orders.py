@@ -11,7 +11,7 @@ from api.wire import number, wire_time
 from bots.selectors import BookOwner
 from market.domain.calendars import IST
 from market.domain.enums import OrderStatus, OrderType, Product, Side, TimeInForce, Variety
-from portfolio.domain.order_state import KITE_STATUS, default_message, kite_status
+from portfolio.domain.order_state import KITE_TEXTS, default_message, kite_status_of
 from portfolio.models import Order, OrderEvent, Trade
 
 ZERO = 0
@@ -33,7 +33,9 @@ def order_row(order: Order, standing: Standing, *, bot_id: int | None = None) ->
         "order_id": str(order.pk),
         "exchange_order_id": standing.venue_order_id or None,
         "parent_order_id": None if order.parent_id is None else str(order.parent_id),
-        "status": kite_status(status),
+        "status": kite_status_of(
+            status, variety=Variety(order.variety), was_sent=standing.was_sent
+        ),
         "status_message": standing.message or default_message(status) or None,
         "status_message_raw": standing.code or None,
         "order_timestamp": wire_time(standing.asked_at),
@@ -186,7 +188,7 @@ class OrderData(serializers.Serializer[Any]):
     order_id = serializers.CharField()
     exchange_order_id = serializers.CharField(allow_null=True)
     parent_order_id = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(sorted(set(KITE_STATUS.values())))
+    status = serializers.ChoiceField(sorted(KITE_TEXTS))
     status_message = serializers.CharField(allow_null=True)
     status_message_raw = serializers.CharField(allow_null=True)
     order_timestamp = serializers.CharField(help_text="yyyy-mm-dd HH:MM:SS in India")

@@ -71,6 +71,35 @@ class TestChange:
         data(desk.put(f"/orders/regular/{order_id}", **fields))
         assert Order.objects.get().price == 255
 
+    def test_type_validity_and_what_is_only_kept(self, desk):
+        order_id = bought(desk, validity="GTC")
+        data(put(desk, order_id, order_type="MARKET", market_protection="3", validity="IOC"))
+        order = Order.objects.get()
+        assert (order.order_type, order.price, order.time_in_force) == ("MARKET", None, "IOC")
+        assert order.market_protection == 3
+        data(put(desk, order_id, order_type="LIMIT", price="258", disclosed_quantity="5"))
+        order.refresh_from_db()
+        assert (order.order_type, order.price, order.disclosed_quantity) == ("LIMIT", 258, 5)
+        rows = data(desk.get(f"/orders/{order_id}"))
+        assert [row["order_type"] for row in rows] == ["LIMIT", "MARKET", "LIMIT"]
+        assert [row["price"] for row in rows] == [260, 0, 258]
+        assert [row["validity"] for row in rows] == ["DAY", "IOC", "IOC"]
+        assert [row["meta"] for row in rows] == [{"validity": "GTC"}, {}, {}]
+        assert [row["market_protection"] for row in rows] == [0, 3, 3]
+        assert [row["disclosed_quantity"] for row in rows] == [0, 0, 5]
+
+    def test_day_sent_back_leaves_gtc(self, desk):
+        """GTC shows as DAY: a program that sends back what it read must not shorten its order."""
+        order_id = bought(desk, validity="GTC")
+        data(put(desk, order_id, price="259", validity="DAY"))
+        order = Order.objects.get()
+        assert (order.time_in_force, order.price, order.expires_at) == ("GTC", 259, None)
+
+    def test_refusals_name_fields_as_the_wire_does(self, desk):
+        order_id = bought(desk)
+        answer = refused(put(desk, order_id, validity="TTL"), 400, "InputException")
+        assert answer["data"]["field"] == "validity"
+
     def test_wrong_fields(self, desk):
         order_id = bought(desk)
         before = fingerprint()

@@ -135,6 +135,28 @@ class TestAccepted:
         assert balances(desk.book)["HELD", "NSE:ONGC"] == 10
 
 
+class TestVarieties:
+    def test_after_market(self, desk):
+        order = Order.objects.get(pk=bought(desk, "amo"))
+        assert (order.variety, order.status) == ("amo", "READY")
+        assert order.send_after > timezone.now()
+        (row,) = data(desk.get("/orders"))
+        assert (row["variety"], row["status"]) == ("amo", "AMO REQ RECEIVED")
+        data(desk.put(f"/orders/amo/{order.pk}", price="259"))
+        data(desk.delete(f"/orders/amo/{order.pk}"))
+        assert [row["status"] for row in data(desk.get(f"/orders/{order.pk}"))] == [
+            "AMO REQ RECEIVED",
+            "AMO REQ RECEIVED",
+            "CANCELLED",
+        ]
+
+    def test_no_auction_is_held(self, desk):
+        before = fingerprint()
+        answer = refused(buy(desk, "auction", auction_number="22"), 400, "OrderException")
+        assert "no auction" in answer["message"]
+        assert fingerprint() == before
+
+
 class TestRefused:
     def test_a_field_is_missing(self, desk):
         before = fingerprint()
