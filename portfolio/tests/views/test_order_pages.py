@@ -8,10 +8,13 @@ from decimal import Decimal
 
 import pytest
 import redis
+from django.utils import timezone
 
 from accounts.models import User
 from finbyte_site.tests.console import Stage
+from portfolio.domain.account_fees import FeeKind
 from portfolio.models import LedgerTransaction, Order
+from portfolio.services.charges import set_fee_kind
 from portfolio.tests.factories import give, make_account, make_book, send, trade_now
 from portfolio.views.csv_files import csv_response
 
@@ -104,6 +107,17 @@ def test_the_ticket_says_what_an_order_costs(stage: Stage) -> None:
     page = stage.client.post(address, {**TICKET, "quantity": "1000"}).content.decode()
     assert "Not covered" in page
     assert not Order.objects.exists()
+
+
+def test_the_ticket_lists_itemised_charges(stage: Stage) -> None:
+    set_fee_kind(stage.account, FeeKind.INDIAN_EQUITY, now=timezone.now())
+    address = f"/console/ticket/{stage.instrument.pk}/preview/"
+    page = stage.client.post(address, TICKET).content.decode()
+    # 2,600: tax 2.60, exchange and SEBI 0.08242, stamp duty 0.39, GST 0.0148...
+    for words in ("Brokerage", "Transaction tax (STT)", "Stamp duty", "GST", "Charges together"):
+        assert words in page
+    for amount in ("Rs. 2.60", "Rs. 0.08", "Rs. 0.39", "Rs. 0.01", "Rs. 3.09", "Rs. 97,396.91"):
+        assert amount in page, amount
 
 
 def test_an_order_is_changed_in_its_row(stage: Stage) -> None:
