@@ -13,7 +13,9 @@ from market.domain.candles import CandleBar
 from market.selectors import History
 
 _MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.\d{1,6})?)?\s*(Z|[+-]\d\d:?\d\d| \d\d:?\d\d)?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:?[0-9]{2}| [0-9]{2}:?[0-9]{2})?)?"
 )
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100
 _DAY_END = "23:59:59"
