@@ -5,8 +5,10 @@ import re
 from django.urls import path, re_path
 
 from api import (
+    urls_alerts,
     urls_bots,
     urls_charges,
+    urls_gtt,
     urls_limits,
     urls_market,
     urls_orders,
@@ -24,8 +26,10 @@ urlpatterns = [
     path("session/token", SessionToken.as_view(), name="session-token"),
     path("session/refresh_token", RefreshToken.as_view(), name="session-refresh-token"),
     path("user/profile", Profile.as_view(), name="user-profile"),
+    *urls_alerts.urlpatterns,
     *urls_bots.urlpatterns,
     *urls_charges.urlpatterns,
+    *urls_gtt.urlpatterns,
     *urls_limits.urlpatterns,
     *urls_market.urlpatterns,
     *urls_orders.urlpatterns,

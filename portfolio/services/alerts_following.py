@@ -93,10 +93,7 @@ def _attempt(
 
 
 def _request(event: AlertEvent, instrument: Instrument, params: Mapping[str, Any]) -> OrderRequest:
-    numbers = {
-        name: Decimal(params[name]) if params.get(name) else None
-        for name in ("price", "trigger_price")
-    }
+    numbers = {name: Decimal(params[name]) or None for name in ("price", "trigger_price")}
     tags = params.get("tags") or [""]
     return OrderRequest(
         instrument=instrument.spec,
@@ -109,6 +106,7 @@ def _request(event: AlertEvent, instrument: Instrument, params: Mapping[str, Any
         product=Product(params["product"]),
         source=Order.Source.API,
         slot_ref=f"alert:{event.pk}:{len(event.results)}",
+        disclosed_quantity=Decimal(params["disclosed_quantity"]),
         market_protection=Decimal(params["market_protection"]),
         api_app_id=event.alert.api_app_id,
         tag=tags[0],

@@ -224,21 +224,25 @@ def exchange_of(instrument: Instrument) -> str:
 
 def _prices(look: _Look, *, now: datetime) -> list[dict[str, Any]]:
     """Return what was known of the instruments; of the first the price that met the condition."""
-    rows: list[dict[str, Any]] = []
-    for token, quote in zip(_tokens(look.alert), look.quotes, strict=False):
-        price = look.turn.fired_at if not rows else None
-        rows.append(_known(token, quote, price, now=now))
-    return rows
+    first = _known(look.alert.instrument, look.quotes[0], now=now)
+    if look.turn.fired_at is not None:
+        first["last_price"] = plain(look.turn.fired_at)
+    if look.alert.other is None:
+        return [first]
+    return [first, _known(look.alert.other, look.quotes[1], now=now)]
 
 
-def _known(
-    token: int, quote: Quote | None, price: Decimal | None, *, now: datetime
-) -> dict[str, Any]:
+def _known(instrument: Instrument, quote: Quote | None, *, now: datetime) -> dict[str, Any]:
+    named = {
+        "instrument_token": instrument.pk,
+        "exchange": exchange_of(instrument),
+        "tradingsymbol": instrument.tradingsymbol,
+    }
     if quote is None:
-        return {"instrument_token": token, "last_price": _text(price), "at": now.isoformat()}
+        return {**named, "at": now.isoformat()}
     return {
-        "instrument_token": token,
-        "last_price": plain(quote.last_price if price is None else price),
+        **named,
+        "last_price": plain(quote.last_price),
         "open": plain(quote.open),
         "high": plain(quote.high),
         "low": plain(quote.low),
