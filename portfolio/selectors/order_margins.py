@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import QuerySet, Subquery
+
 from accounts.models import User
 from market.domain.enums import AccountMode, Product
 from market.domain.ticks import Quote
@@ -30,12 +32,23 @@ def trading_account(user: User, quote_asset: str) -> VenueAccount:
 
     Raises `InvalidOrder` where he has none.
     """
-    accounts = VenueAccount.objects.for_user(user).filter(settlement_asset=quote_asset)
-    account = accounts.filter(mode=AccountMode.PAPER).order_by("pk").first()
+    account = _paper_accounts(user, quote_asset).first()
     if account is None:
         message = f"You have no account that trades in {quote_asset}"
         raise InvalidOrder(message, field="exchange", code="NOT_OFFERED")
     return account
+
+
+def trading_book(user: User, quote_asset: str, *, kind: str) -> Book | None:
+    """Return that account's book of a kind with its account, in one query; None without one."""
+    oldest = _paper_accounts(user, quote_asset).values("pk")[:1]
+    books = Book.objects.filter(venue_account=Subquery(oldest), kind=kind)
+    return books.select_related("venue_account").first()
+
+
+def _paper_accounts(user: User, quote_asset: str) -> QuerySet[VenueAccount]:
+    accounts = VenueAccount.objects.for_user(user).filter(settlement_asset=quote_asset)
+    return accounts.filter(mode=AccountMode.PAPER).order_by("pk")
 
 
 def margins_of(

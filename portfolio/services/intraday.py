@@ -27,7 +27,7 @@ from portfolio.domain.ledger import AccountKind, PostingKind, Pot
 from portfolio.domain.positions import move_in, move_out
 from portfolio.exceptions import InsufficientUnits, InvalidOrder
 from portfolio.models import Book, VenueAccount
-from portfolio.selectors.order_margins import trading_account
+from portfolio.selectors.order_margins import trading_account, trading_book
 from portfolio.services.accounts import manual_book, open_book
 from portfolio.services.ledger import Postings
 from portfolio.services.locking import LockedBook, lock_books
@@ -43,15 +43,15 @@ def book_for(user: User, *, product: Product, quote_asset: str, now: datetime) -
 
     The intraday book is made when it is first asked for. Raises `InvalidOrder`.
     """
+    if product is Product.NRML:
+        message = "Product NRML is for futures, which come later; use CNC or MIS"
+        raise InvalidOrder(message, field="product", code="NOT_OFFERED")
+    kind = Book.Kind.INTRADAY if product is Product.MIS else Book.Kind.MANUAL
+    found = trading_book(user, quote_asset, kind=kind)
+    if found is not None:
+        return found
     account = trading_account(user, quote_asset)
-    match product:
-        case Product.CNC:
-            return manual_book(account)
-        case Product.MIS:
-            return intraday_book(account, now=now)
-        case Product.NRML:
-            message = "Product NRML is for futures, which come later; use CNC or MIS"
-            raise InvalidOrder(message, field="product", code="NOT_OFFERED")
+    return intraday_book(account, now=now) if product is Product.MIS else manual_book(account)
 
 
 def intraday_book(account: VenueAccount, *, now: datetime) -> Book:
