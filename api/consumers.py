@@ -8,11 +8,13 @@ where a part of the platform is away.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar
+from http import HTTPStatus
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import parse_qs
 
 import orjson
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from redis.exceptions import RedisError
@@ -38,7 +40,6 @@ SHOWN = 5
 CLOSE_FLOOD = 4400
 # A refusal before the handshake is the status that HTTP has for it (finbyte_site.web).
 REFUSED = 4000
-TOO_MANY = REFUSED + 429
 _LAST_WORDS = {
     CLOSE_NOT_ALLOWED: "The session has ended. Log in again.",
     CLOSE_TOO_SLOW: "Too slow: for ten seconds nothing was read here.",
@@ -74,11 +75,9 @@ class ProgramConsumer(HubConsumer):
             place = f"{self.kind}:{session.app_id}:{session.user_id}"
             self._slot = await self._slots.claim(place)
         except (TokenRefused, RedisError, OperationalError, InterfaceError) as error:
-            await self.close(code=REFUSED + wire_error(error).status)
-            return
+            await self._refuse(wire_error(error).status)
         if self._slot is None:
-            await self.close(code=TOO_MANY)
-            return
+            await self._refuse(HTTPStatus.TOO_MANY_REQUESTS)
 
         async def is_allowed() -> bool:
             stands: bool = await database_sync_to_async(still_stands)(session, now=timezone.now())
@@ -95,6 +94,11 @@ class ProgramConsumer(HubConsumer):
             )
         )
         await self.begin(session)
+
+    async def _refuse(self, status: int) -> NoReturn:
+        """Refuse the handshake; nothing comes after it that would have to be waited for."""
+        await self.close(code=REFUSED + status)
+        raise StopConsumer
 
     async def disconnect(self, code: int) -> None:
         """Leave the hub and give the place back."""

@@ -38,7 +38,8 @@ _RENEW = (
     _NOW
     + """
 for i = 1, #KEYS do
-  redis.call('ZADD', KEYS[i], ends, ARGV[i + 1])
+  -- Only what is still there: a place may have been given back on the way.
+  redis.call('ZADD', KEYS[i], 'XX', ends, ARGV[i + 1])
   redis.call('EXPIRE', KEYS[i], ARGV[1])
 end
 """

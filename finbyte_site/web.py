@@ -225,6 +225,15 @@ class WebServer(Server):  # type: ignore[misc]
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.run()
 
+    def kill_all_applications(self) -> Any:
+        """End what still runs, and wait for it; Daphne stumbles over what has ended already."""
+        self.connections = {
+            protocol: details
+            for protocol, details in self.connections.items()
+            if "application_instance" in details
+        }
+        return super().kill_all_applications()
+
 
 def main() -> None:
     """Serve the address that the command line names."""
