@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from secrets import token_hex
 
 from django.db import DatabaseError, connection, transaction
 
@@ -199,7 +200,7 @@ def _tidy(book_id: int, *, now: datetime) -> None:
     with transaction.atomic():
         books = lock_purse(book_id, now=now)
         book = books[book_id]
-        asset, ref = book.quote_asset, f"tidy:{book_id}:{now.isoformat()}"
+        asset, ref = book.quote_asset, f"tidy:{book_id}:{token_hex(8)}"
         postings = Postings(books.values(), [asset])
         keep_collateral(postings, book, News(), ref=ref, at=now)
         idle, mate = postings.available(book_id, asset), postings.purse_mate(book)
