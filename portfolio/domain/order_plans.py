@@ -59,6 +59,9 @@ def iceberg_defect(
 ) -> Defect | None:
     """Refuse legs that do not make up the quantity: all but the last are of the same size."""
     legs, size = terms.legs, terms.leg_quantity
+    if not quantity.is_finite() or quantity <= 0 or not spec.is_on_lot(quantity):
+        message = f"Quantity must be a multiple of {plain(spec.lot_size)}"
+        return Defect("quantity", "NOT_LOT", message, minimum=spec.lot_size)
     if not LEAST_LEGS <= legs <= MOST_LEGS:
         message = f"An iceberg has {LEAST_LEGS} to {MOST_LEGS} legs"
         code = "BELOW_MIN" if legs < LEAST_LEGS else "ABOVE_MAX"
@@ -128,7 +131,9 @@ def cover_defect(
 
 def slice_quantities(quantity: Decimal, *, spec: InstrumentSpec) -> list[Decimal] | Defect:
     """Return equal slices, on lot, each at most the freeze quantity; the first may be a lot more."""
-    most = quantity if spec.max_quantity is None else spec.floor_lot(spec.max_quantity)
+    if spec.max_quantity is None or not quantity.is_finite():
+        return [quantity]
+    most = spec.floor_lot(spec.max_quantity)
     if quantity <= most or most <= 0 or not spec.is_on_lot(quantity):
         return [quantity]
     count = int(to_step(quantity / most, step=_ONE, rounding=ROUND_CEILING))

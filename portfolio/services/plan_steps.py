@@ -173,7 +173,10 @@ def _must_wait(
     if plan.kind == Variety.ICEBERG:
         return not quote.is_fresh(now=now, limit=plan.entry.instrument.freshness_limit)
     # A stop is placed at any price. But what is done again and again waits in between.
-    is_again = len(orders) > 1 if isinstance(step, Place) else orders[-1].revision >= _AT_ONCE
+    if isinstance(step, Place):
+        is_again = len(orders) > 1 and orders[-1].status != OrderStatus.FILLED
+    else:
+        is_again = orders[-1].revision >= _AT_ONCE
     return is_again and now < plan.updated_at + _LOOK_AGAIN
 
 
