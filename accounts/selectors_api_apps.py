@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
-from accounts.models import ApiApp, ApiSession, User
+from accounts.models import ApiApp, ApiSession, PostbackReceiver, User
 
 MOST_SHOWN = 100
 
@@ -34,3 +34,8 @@ def sessions_acting_for(user: User, *, now: datetime) -> QuerySet[ApiSession]:
     """Return the sessions in which apps of others act for the user, the newest first."""
     live = ApiSession.objects.live(now).filter(user=user).exclude(app__user=user)
     return live.select_related("app", "app__user").order_by("-started_at")
+
+
+def receiver_of(app: ApiApp) -> PostbackReceiver | None:
+    """Return how the app's present address for notices behaves; None before the first notice."""
+    return PostbackReceiver.objects.filter(app=app, url=app.postback_url).first()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.admin_base import ReadOnlyAdmin, ReasonActionForm, ReasonedActsAdmin, acting_field
 from accounts.domain.client_address import client_address
 from accounts.exceptions import InvalidInput, Refused
-from accounts.models import ApiApp, ApiSession, RequestToken
+from accounts.models import ApiApp, ApiSession, PostbackReceiver, RequestToken
 from accounts.services import api_apps, api_sessions
 
 
@@ -119,3 +119,22 @@ class ApiSessionAdmin(ActsOnAppsAdmin):
     def end(self, request: HttpRequest, sessions: QuerySet[ApiSession]) -> None:
         """End the sessions: their tokens open nothing any more."""
         self._act(request, sessions, api_sessions.end_session, done="ended")
+
+
+@admin.register(PostbackReceiver)
+class PostbackReceiverAdmin(ReadOnlyAdmin):
+    """How the addresses for notices that apps have named behave."""
+
+    list_display = (
+        "app",
+        "url",
+        "failures",
+        "paused_until",
+        "delivered_at",
+        "failed_at",
+        "answer",
+    )
+    list_filter = (("paused_until", admin.EmptyFieldListFilter),)
+    list_select_related = ("app",)
+    search_fields = ("=app__api_key", "=app__user__public_id")
+    ordering = ("-pk",)

@@ -11,10 +11,10 @@ MOST_FAILURES = 5
 
 def note_delivery(app_id: int, url: str, *, answer: str, now: datetime) -> None:
     """Note that an address has taken a notice: nothing is held against it any more."""
-    fresh = {"url": url, "failures": 0, "paused_until": None, "answer": answer}
-    PostbackReceiver.objects.update_or_create(
-        app_id=app_id, defaults={**fresh, "delivered_at": now}
-    )
+    receiver = _receiver(app_id, url)
+    receiver.failures, receiver.paused_until = 0, None
+    receiver.answer, receiver.delivered_at = answer, now
+    receiver.save()
 
 
 def note_failure(
@@ -30,9 +30,15 @@ def note_failure(
 
     It is where nobody was there, or where it has refused everything for a while.
     """
-    receiver, _ = PostbackReceiver.objects.get_or_create(app_id=app_id, defaults={"url": url})
-    receiver.failures = receiver.failures + 1 if receiver.url == url else 1
+    receiver = _receiver(app_id, url)
+    receiver.failures += 1
     is_paused = is_away or receiver.failures >= MOST_FAILURES
-    receiver.url, receiver.answer, receiver.failed_at = url, answer, now
+    receiver.answer, receiver.failed_at = answer, now
     receiver.paused_until = now + pause(receiver.failures) if is_paused else None
     receiver.save()
+
+
+def _receiver(app_id: int, url: str) -> PostbackReceiver:
+    """Return what is known of an app's address; of another one than before nothing is."""
+    found = PostbackReceiver.objects.filter(app_id=app_id, url=url).first()
+    return found or PostbackReceiver(app_id=app_id, url=url)

@@ -20,7 +20,12 @@ from accounts.exceptions import InvalidInput, Refused
 from accounts.forms import style_fields
 from accounts.forms_api_apps import AddressesForm, ApiAppForm
 from accounts.models import ApiApp, ApiSession
-from accounts.selectors_api_apps import api_apps_of, sessions_acting_for, sessions_of_app
+from accounts.selectors_api_apps import (
+    api_apps_of,
+    receiver_of,
+    sessions_acting_for,
+    sessions_of_app,
+)
 from accounts.services import api_apps, api_sessions
 from accounts.views.acts import own_user
 from accounts.views.step_up import requires_factor
@@ -213,6 +218,7 @@ def _detail_page(
         {
             "app": app,
             "sessions": sessions_of_app(app, now=now),
+            "receiver": receiver_of(app),
             "form": form,
             "locked_until": free_from if free_from is not None and free_from > now else None,
             "python": python_snippet(root=root, api_key=app.api_key),

@@ -23,6 +23,7 @@ from portfolio.models import (
     Order,
     OrderEvent,
     Position,
+    Postback,
     RateSecond,
     RiskLimit,
     Trade,
@@ -160,6 +161,9 @@ def _plant_orders(book: Book, instrument: Instrument, now: datetime) -> None:
     Position.objects.create(user=book.user, book=book, instrument=instrument, updated_at=now)
     IdempotencyKey.objects.create(
         user=book.user, key="k", request_hash="h", order=order, created_at=now
+    )
+    Postback.objects.create(
+        app=book.user.api_apps.get(), order=order, sequence=1, created_at=now, next_at=now
     )
     VenueEvent.objects.create(
         venue_account=book.venue_account,

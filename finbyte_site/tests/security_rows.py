@@ -15,6 +15,7 @@ from accounts.models import (
     FactorGuesses,
     GuessBucket,
     LogInPlace,
+    PostbackReceiver,
     RecoveryCode,
     RequestToken,
     TrustedAddress,
@@ -58,6 +59,7 @@ def _plant_apps(user: User, number: int, now: datetime) -> None:
         redirect_url="https://app.example/back",
         created_at=now,
     )
+    PostbackReceiver.objects.create(app=app, url="https://hooks.example/kite")
     later = now + timedelta(hours=1)
     RequestToken.objects.create(
         app=app,

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiApp, ApiSession, AuditEvent
+from accounts.models import ApiApp, ApiSession, AuditEvent, PostbackReceiver
 from accounts.services.api_sessions import exchange
 from accounts.tests.api_apps import REDIRECT, MadeApp, agree, make_app, open_session
 from accounts.tests.factors import enrol
@@ -210,3 +210,26 @@ def test_as_many_queries_for_many(browser, alice, bob, now, django_assert_max_nu
         open_session(make_app(alice, now=now, name=f"App {number}"), bob, now=now)
     with django_assert_max_num_queries(12):
         browser.get(APPS)
+
+
+def test_the_page_tells_how_postbacks_go(browser, alice, now):
+    app = make_app(alice, now=now, postback_url="https://hooks.example.com/k").app
+    assert "Nothing was sent to this address yet." in browser.get(f"{APPS}/{app.pk}").text
+    receiver = PostbackReceiver.objects.create(
+        app=app, url=app.postback_url, delivered_at=now, answer="answered 200"
+    )
+    page = browser.get(f"{APPS}/{app.pk}").text
+    assert "answered 200" in page
+    assert "in a row" not in page
+    receiver.failures, receiver.answer, receiver.failed_at = 3, "no answer within 3 s", now
+    receiver.paused_until = timezone.now() + timedelta(minutes=2)
+    receiver.save()
+    words = "3 failures in a row. What was not taken is sent again for a day, next after"
+    assert words in browser.get(f"{APPS}/{app.pk}").text
+    # What is known of an address is not said of the next one.
+    ApiApp.objects.filter(pk=app.pk).update(postback_url="https://hooks.example.com/other")
+    assert "Nothing was sent to this address yet." in browser.get(f"{APPS}/{app.pk}").text
+
+
+def test_an_app_without_an_address_has_no_postbacks(browser, made):
+    assert "Postbacks" not in browser.get(f"{APPS}/{made.app.pk}").text
