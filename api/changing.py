@@ -1,19 +1,22 @@
 """Changing and cancelling orders for programs."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
+from redis.exceptions import RedisError
 from rest_framework.request import Request
 
 from api.placing import in_wire_names, newest_quote, require_address, require_registered_address
 from api.writes import write_once
-from market.domain.enums import OrderType, TimeInForce
+from market.domain.enums import OrderType, TimeInForce, Variety
+from market.domain.ticks import Quote
 from portfolio.models import Order
 from portfolio.selectors.api_orders import order_of_program
-from portfolio.services.modifications import OrderChange, modify_order
-from portfolio.services.order_changes import cancel_order
-from portfolio.services.orders import PlacedOrder, wake_gateway
+from portfolio.services.modifications import OrderChange
+from portfolio.services.order_plans import cancel_varied, modify_varied
+from portfolio.services.orders import wake_gateway
 
 
 def change(request: Request, order_id: str, fields: dict[str, Any]) -> HttpResponse:
@@ -24,50 +27,64 @@ def change(request: Request, order_id: str, fields: dict[str, Any]) -> HttpRespo
     wanted, quote = _wanted(order, fields), newest_quote(order.instrument_id)
 
     def act() -> dict[str, str]:
-        return id_of(
-            modify_order(
-                session.user,
-                order.pk,
-                quote=quote,
-                now=timezone.now(),
-                enqueue=wake_gateway,
-                **wanted,
-            )
+        modify_varied(
+            session.user,
+            order.pk,
+            quote=quote,
+            now=timezone.now(),
+            enqueue=wake_gateway,
+            **wanted,
         )
+        return _id_of(order)
 
     with in_wire_names():
         return write_once(request, act)
 
 
 def cancel(request: Request, order_id: str) -> HttpResponse:
-    """Cancel an order; needs no price, no Redis and no registered address."""
+    """Cancel an order and what would follow it; needs no Redis and no registered address."""
     session = require_address(request)
     order = order_of_program(session.user, order_id)
+    quote = _quote_if_any(order) if order.variety == Variety.CO else None
 
     def act() -> dict[str, str]:
-        now = timezone.now()
-        return id_of(cancel_order(session.user, order.pk, now=now, enqueue=wake_gateway))
+        cancel_varied(session.user, order.pk, quote=quote, now=timezone.now(), enqueue=wake_gateway)
+        return _id_of(order)
 
     return write_once(request, act)
 
 
-def id_of(placed: PlacedOrder) -> dict[str, str]:
-    """Return what is answered to a write of one order."""
-    return {"order_id": str(placed.order_id)}
+def _quote_if_any(order: Order) -> Quote | None:
+    """Return the market that a cover order is left at, where it is known."""
+    try:
+        return newest_quote(order.instrument_id)
+    except RedisError:
+        return None
+
+
+def _id_of(order: Order) -> dict[str, str]:
+    return {"order_id": str(order.pk)}
 
 
 def _wanted(order: Order, fields: dict[str, Any]) -> OrderChange:
     """Return what is to change; prices that the order's type does not have are not looked at."""
     order_type = OrderType(fields.get("order_type", order.order_type))
+    # The trigger of a cover order is that of its stop, whichever of its orders is named.
+    has_trigger = order_type.is_stop or order.variety == Variety.CO
     return OrderChange(
         quantity=fields.get("quantity"),
         price=fields.get("price") if order_type.has_price else None,
-        trigger_price=fields.get("trigger_price") if order_type.is_stop else None,
+        trigger_price=_trigger(fields) if has_trigger else None,
         order_type=OrderType(fields["order_type"]) if "order_type" in fields else None,
         time_in_force=_validity(order, fields),
         disclosed_quantity=fields.get("disclosed_quantity"),
         market_protection=fields.get("market_protection"),
     )
+
+
+def _trigger(fields: dict[str, Any]) -> Decimal | None:
+    """Return the trigger asked for; clients send 0 where they mean none."""
+    return fields.get("trigger_price") or None
 
 
 def _validity(order: Order, fields: dict[str, Any]) -> TimeInForce | None:

@@ -1,9 +1,10 @@
 """Placing orders for programs: from checked fields to an order, in one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from accounts.domain.client_address import client_address
 from accounts.exceptions import InvalidInput, Refused
 from accounts.models import ApiApp, ApiSession, User
 from accounts.services.api_apps import is_address_allowed
+from api.errors import error_data, wire_error
 from api.exceptions import OrderDenied
 from api.writes import idempotency_key, session_of
 from bots.selectors import owners_of_books
@@ -26,13 +28,27 @@ from market.models import Instrument
 from market.selectors import instrument_by_symbol
 from market.streams import connect, read_quotes
 from portfolio.domain.compliance import rules_of
-from portfolio.exceptions import InsufficientUnits, InvalidOrder
+from portfolio.exceptions import (
+    IdempotencyConflict,
+    InsufficientUnits,
+    InvalidOrder,
+    PortfolioError,
+)
 from portfolio.models import Book, Order
 from portfolio.selectors.api_orders import units_elsewhere
 from portfolio.services.intraday import book_for
+from portfolio.services.order_plans import (
+    AuctionTerms,
+    CoverTerms,
+    IcebergTerms,
+    place_slices,
+    place_varied,
+)
 from portfolio.services.orders import OrderRequest, PlacedOrder, place_order, wake_gateway
+from portfolio.services.slices import SliceResult
 
 ZERO = Decimal(0)
+Placed = PlacedOrder | list[SliceResult]
 # Fields that the wire calls otherwise than we do.
 _WIRE_NAMES = {
     "side": "transaction_type",
@@ -96,12 +112,16 @@ def newest_quote(instrument_token: int) -> Quote | None:
     return read_quotes(connect(), [instrument_token]).get(instrument_token)
 
 
-def place(request: Request, variety: Variety, fields: dict[str, Any]) -> PlacedOrder:
-    """Place the order of a program. Raises `OrderDenied` for one that was kept as rejected."""
+def place(request: Request, variety: Variety, fields: dict[str, Any]) -> dict[str, Any]:
+    """Place the order of a program and return what to answer.
+
+    Raises `OrderDenied` for one that policy denied: it is kept, and listed as rejected.
+    """
     wish = _wish(request, variety, fields)
+    act = _act_of(variety, fields)
     try:
         with in_wire_names(), transaction.atomic(durable=True):
-            placed = place_order(
+            placed = act(
                 wish.book.pk,
                 wish.request,
                 quote=wish.quote,
@@ -110,9 +130,68 @@ def place(request: Request, variety: Variety, fields: dict[str, Any]) -> PlacedO
             )
     except InsufficientUnits as error:
         raise _naming_owners(error, session_of(request).user, wish) from None
+    except IdempotencyConflict:
+        message = "This key was used with other parameters. Use a new one."
+        raise IdempotencyConflict(message) from None
+    first, *others = placed if isinstance(placed, list) else [placed]
+    answer: dict[str, Any] = _child(first)
+    if isinstance(placed, list):
+        answer["children"] = [_outcome(each) for each in others]
+    return answer
+
+
+def _act_of(variety: Variety, fields: dict[str, Any]) -> Callable[..., Placed]:
+    """Return the service that places orders of a variety."""
+    slices = bool(fields.get("autoslice"))
+    if variety in {Variety.REGULAR, Variety.AMO}:
+        return place_slices if slices else place_order
+    if slices:
+        message = f"`autoslice` is for regular and amo orders, not for {variety}."
+        raise InvalidInput(message, field="autoslice", code="not_offered")
+    return partial(place_varied, terms=_terms(variety, fields))
+
+
+def _terms(variety: Variety, fields: dict[str, Any]) -> CoverTerms | IcebergTerms | AuctionTerms:
+    match variety:
+        case Variety.CO:
+            return CoverTerms(_needed(fields, "trigger_price"))
+        case Variety.ICEBERG:
+            legs, size = (_needed(fields, f"iceberg_{name}") for name in ("legs", "quantity"))
+            return IcebergTerms(legs, size)
+        case _:
+            return AuctionTerms(_needed(fields, "auction_number"))
+
+
+def _needed(fields: dict[str, Any], name: str) -> Any:
+    """Return a field that one variety needs."""
+    if name not in fields:
+        raise InvalidInput(f"Missing or empty field `{name}`.", field=name, code="required")
+    return fields[name]
+
+
+def _child(placed: SliceResult) -> dict[str, Any]:
+    """Return the id of an order; raise what stands in its place."""
+    if isinstance(placed, PortfolioError):
+        raise placed
     if placed.status is OrderStatus.DENIED:
         raise OrderDenied(placed.message, code=placed.code, order_id=str(placed.order_id))
-    return placed
+    return {"order_id": str(placed.order_id)}
+
+
+def _outcome(placed: SliceResult) -> dict[str, Any]:
+    """Return what came of one slice: its id, or the error that it would have been by itself."""
+    try:
+        return _child(placed)
+    except (PortfolioError, OrderDenied) as error:
+        wire = wire_error(error)
+        return {
+            "error": {
+                "code": wire.status,
+                "error_type": wire.error_type,
+                "message": str(error),
+                "data": error_data(error),
+            }
+        }
 
 
 def _wish(request: Request, variety: Variety, fields: dict[str, Any]) -> Wish:

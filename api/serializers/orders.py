@@ -15,6 +15,8 @@ from portfolio.domain.order_state import KITE_TEXTS, default_message, kite_statu
 from portfolio.models import Order, OrderEvent, Trade
 
 ZERO = 0
+# What of an order's `meta` has a field of its own on the wire.
+_OWN_FIELDS = frozenset({"auction_number", "tags"})
 # The order ended and nothing of it is left to cancel: it was refused, or never came to be.
 _REFUSED = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NOT_AT_VENUE})
 
@@ -27,6 +29,7 @@ def order_row(order: Order, standing: Standing, *, bot_id: int | None = None) ->
     user_id, instrument = order.user.public_id, order.instrument
     status, terms = OrderStatus(standing.status), standing.terms
     tags = _tags(order, bot_id)
+    all_tags = tags + order.meta.get("tags", [])
     return {
         "account_id": user_id,
         "placed_by": user_id,
@@ -57,7 +60,7 @@ def order_row(order: Order, standing: Standing, *, bot_id: int | None = None) ->
         "market_protection": number(terms["market_protection"]),
         "meta": _meta(order, terms),
         "tag": tags[0] if tags else None,
-        "tags": tags,
+        "tags": all_tags,
         "guid": order.client_order_id,
         **_auction(order),
     }
@@ -139,7 +142,7 @@ def _validity(terms: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _meta(order: Order, terms: Mapping[str, Any]) -> dict[str, Any]:
-    meta: dict[str, Any] = {k: v for k, v in order.meta.items() if k != "auction_number"}
+    meta = {name: value for name, value in order.meta.items() if name not in _OWN_FIELDS}
     if terms["time_in_force"] == TimeInForce.GTC:
         meta["validity"] = TimeInForce.GTC.value
     return meta
@@ -170,6 +173,12 @@ class IcebergData(serializers.Serializer[Any]):
     remaining_quantity = serializers.FloatField()
 
 
+class CoverData(serializers.Serializer[Any]):
+    """What was asked of the stop of a cover order."""
+
+    trigger_price = serializers.CharField()
+
+
 class MetaData(serializers.Serializer[Any]):
     """What only some orders have."""
 
@@ -177,7 +186,9 @@ class MetaData(serializers.Serializer[Any]):
         [TimeInForce.GTC.value], required=False, help_text="GTC orders show the validity DAY."
     )
     client_order_id = serializers.CharField(required=False)
+    algo_id = serializers.CharField(required=False)
     iceberg = IcebergData(required=False)
+    cover = CoverData(required=False)
 
 
 class OrderData(serializers.Serializer[Any]):
@@ -242,3 +253,27 @@ class OrderIdData(serializers.Serializer[Any]):
     """The id of the order that was placed, changed or cancelled."""
 
     order_id = serializers.CharField()
+
+
+class SliceErrorData(serializers.Serializer[Any]):
+    """Why a slice was not placed."""
+
+    code = serializers.IntegerField(help_text="The HTTP status it would have had by itself")
+    error_type = serializers.CharField()
+    message = serializers.CharField()
+    data = serializers.DictField(  # type: ignore[assignment]  # the wire has this name
+        child=serializers.CharField(), allow_null=True
+    )
+
+
+class SliceData(serializers.Serializer[Any]):
+    """What came of one slice: one of the two."""
+
+    order_id = serializers.CharField(required=False)
+    error = SliceErrorData(required=False)
+
+
+class PlacedData(OrderIdData):
+    """The id of the order that was placed; with autoslice it is the first, and its further ones."""
+
+    children = SliceData(many=True, required=False)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from api.budgets import Rate
-from api.changing import cancel, change, id_of
+from api.changing import cancel, change
 from api.envelope import success
 from api.forms_orders import OrderChangeForm, OrderForm
 from api.inputs import read_form
@@ -84,7 +84,7 @@ class OrderOrVariety(ApiView):
 
     @documented(
         "Place an order",
-        data=wire.OrderIdData,
+        data=wire.PlacedData,
         form=OrderForm,
         errors=(400,),
         tag=_TAG,
@@ -93,7 +93,7 @@ class OrderOrVariety(ApiView):
     def post(self, request: Request, name: str) -> HttpResponse:
         """Place an order and answer with its id at once; whether it trades is told later."""
         variety = variety_of(name)
-        return success(id_of(place(request, variety, read_form(request, OrderForm))))
+        return success(place(request, variety, read_form(request, OrderForm)))
 
 
 class OneOrder(ApiView):
