@@ -51,7 +51,7 @@ MarginData = _shape(
 )
 
 
-class BasketData(serializers.Serializer[Any]):
+class BasketMarginData(serializers.Serializer[Any]):
     """A basket's margin: what its rows need together, and what is left of it after offsets."""
 
     initial = MarginData()

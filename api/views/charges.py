@@ -63,7 +63,7 @@ class BasketMargins(_Calculator):
 
     @documented(
         "What orders would need and cost together",
-        data=wire.BasketData,
+        data=wire.BasketMarginData,
         rows=forms.MarginRow,
         query=forms.BasketQuery,
         errors=(400, 503),
