@@ -171,7 +171,7 @@ def test_what_fired_as_kite_shows_it(desk, market, ongc):
     assert (reason["status"], reason["order_id"]) == ("failed", "")
     assert failed["meta"] == {"rejection_reason": reason["rejection_reason"]}
     # 10 of its 11 are held by the first one's order.
-    assert reason["rejection_reason"] == "11 ONGC needed, 0 ONGC available"
+    assert reason["rejection_reason"] == "11 NSE:ONGC needed, 0 NSE:ONGC available"
 
 
 def test_the_shapes_are_those_of_the_mocks(desk, market, ongc):
