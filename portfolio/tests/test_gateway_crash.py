@@ -7,11 +7,13 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 
 from market.domain.enums import TimeInForce
 from portfolio.gateway.crash import POINTS
-from portfolio.models import Order, OrderEvent, Trade, VenueEvent
+from portfolio.models import Order, OrderEvent, OrderPlan, Trade, VenueEvent
 from portfolio.services.invariants import check_invariants
+from portfolio.services.order_plans import IcebergTerms, place_varied
 from portfolio.services.orders import cancel_order
 from portfolio.tests.gateway_kit import nothing, set_stage
 
@@ -71,10 +73,46 @@ def test_each_crash_point_and_a_restart(real_db, children, alice, now):
         for order in Order.objects.filter(status="OPEN").order_by("id")[:1]:
             cancel_order(alice, order.pk, now=stage.now, enqueue=nothing)
             expected[order.pk] = "CANCELLED"
+        if point.startswith("P:"):
+            expected |= place_iceberg(stage)
         died[point] = children(point)
-        assert children("-") == 0
+        # Each leg fills at the tick after the one that brought it.
+        assert children("-", [*PATH, *PATH]) == 0
         assert_nothing_lost(stage, expected, point)
     assert died == dict.fromkeys(POINTS, 9)
+
+
+def place_iceberg(stage):
+    """Place an iceberg whose first leg the path fills; its others follow."""
+    with transaction.atomic(durable=True):
+        placed = place_varied(
+            stage.book.pk,
+            stage.request(260, quantity=Decimal(5)),
+            terms=IcebergTerms(2, Decimal(3)),
+            quote=stage.quote,
+            now=stage.now,
+            enqueue=nothing,
+        )
+    return {placed.order_id: "FILLED"}
+
+
+def test_a_killed_gateway_places_each_leg_once(real_db, children, alice, now):
+    """Between a fill and the next leg, and between the next leg's commit and its sending."""
+    stage = set_stage(alice, now)
+    for point in ("R:after", "F:after", "P:before", "P:after", "T2:before"):
+        first = place_iceberg(stage)
+        assert children(point) == 9
+        assert children("-", [*PATH, *PATH]) == 0
+        legs = Order.objects.filter(pk__gte=min(first)).order_by("pk")
+        assert list(legs.values_list("quantity", "filled_quantity", "status")) == [
+            (3, 3, "FILLED"),
+            (2, 2, "FILLED"),
+        ], point
+    assert set(OrderPlan.objects.values_list("status", "placed")) == {("DONE", 2)}
+    sends = Counter(OrderEvent.objects.filter(kind="SENDING").values_list("order_id", flat=True))
+    assert set(sends.values()) == {1}
+    assert Trade.objects.count() == 10
+    assert check_invariants(now=stage.now) == []
 
 
 def assert_nothing_lost(stage, expected, point):
