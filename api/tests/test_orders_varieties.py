@@ -85,22 +85,33 @@ class TestCover:
         data(desk.delete(f"/orders/co/{order_id}"))
         assert row_of(desk, order_id)["status"] == "CANCELLED"
 
-    def test_getting_out_of_what_has_filled_without_redis(self, desk, now, monkeypatch):
-        from redis.exceptions import ConnectionError as Away  # noqa: PLC0415
-
+    def filled(self, desk, now):
         order_id = bought(desk, "co", trigger_price="255")
         send(order_id, now=now)
         fill(order_id, 10, 260, now=now)
+        return order_id
+
+    def test_getting_out_of_what_has_filled(self, desk, now):
+        order_id = self.filled(desk, now)
+        assert data(desk.delete(f"/orders/co/{order_id}")) == {"order_id": str(order_id)}
+        entry, stop = data(desk.get("/orders"))
+        assert (entry["status"], stop["transaction_type"]) == ("COMPLETE", "SELL")
+        assert stop["parent_order_id"] == str(order_id)
+        assert (stop["order_type"], stop["quantity"]) == ("MARKET", 10)
+
+    def test_getting_out_without_redis_waits_for_a_price(self, desk, now, monkeypatch):
+        from redis.exceptions import ConnectionError as Away  # noqa: PLC0415
+
+        order_id = self.filled(desk, now)
 
         def away(*_args):
             raise Away("no route")
 
         monkeypatch.setattr("api.placing.read_quotes", away)
         assert data(desk.delete(f"/orders/co/{order_id}")) == {"order_id": str(order_id)}
-        entry, exit_order = data(desk.get("/orders"))
-        assert (entry["status"], exit_order["transaction_type"]) == ("COMPLETE", "SELL")
-        assert exit_order["parent_order_id"] == str(order_id)
-        assert (exit_order["order_type"], exit_order["quantity"]) == ("MARKET", 10)
+        plan = OrderPlan.objects.get()
+        assert plan.is_exiting
+        assert plan.due_at is not None
 
     def test_what_it_needs(self, desk):
         before = fingerprint()
