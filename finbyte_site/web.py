@@ -36,6 +36,8 @@ Channel: Any = HTTPChannel
 
 MOST_BODY = 256 * 1024
 MOST_HEADERS = 100
+# A question for a thousand prices names all of them in its address.
+MOST_HEAD = 48 * 1024
 MOST_FRAME = 64 * 1024
 REFUSALS = {
     4000 + status: status
@@ -54,6 +56,7 @@ class LimitedChannel(Channel):  # type: ignore[misc]
     """One connection; ends when a request is too large or arrives too slowly."""
 
     maxHeaders = MOST_HEADERS  # noqa: N815 - Twisted's name
+    MAX_LENGTH = totalHeadersSize = MOST_HEAD  # noqa: N815
     _refused = False
     _thrown_away = 0
     _deadline: Any = None

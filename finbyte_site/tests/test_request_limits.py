@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from finbyte_site.headers import COMMON
 from finbyte_site.middleware import DEEPEST_JSON, json_depth
-from finbyte_site.web import MOST_BODY, MOST_FRAME
+from finbyte_site.web import MOST_BODY, MOST_FRAME, MOST_HEAD
 
 MEGABYTE = 1024 * 1024
 START_SECONDS = 40
@@ -190,7 +190,7 @@ def test_a_client_that_dribbles_is_dropped(web, beginning):
     "head",
     [
         "GET / HTTP/1.1\r\n" + "".join(f"X-{n}: y\r\n" for n in range(101)),
-        "GET / HTTP/1.1\r\nX: " + "y" * 17_000 + "\r\n",
+        "GET / HTTP/1.1\r\nX: " + "y" * MOST_HEAD + "\r\n",
         "nonsense\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
     ],
@@ -199,6 +199,14 @@ def test_heads_that_are_too_large_or_broken_are_refused(web, head):
     port, _process = web
     wire = Wire(port, head + "\r\n")
     assert_refused(wire.answer(), 400)
+
+
+def test_a_thousand_instruments_fit_into_an_address(web):
+    port, _process = web
+    names = "&".join(f"i=NFO%3ANIFTY26NOV{24_000 + number}CE" for number in range(1000))
+    # It reaches the application, which breaks at this address.
+    head = f"GET /broken?{names} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert_refused(Wire(port, head).answer(), 500)
 
 
 def test_a_broken_application_answers_with_every_header(web):

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import perf_counter, process_time
 
 import django
@@ -78,24 +79,26 @@ def _as_text(interval: Interval) -> str:
     return found.lines + "[" * len(found.bars)
 
 
+def _packed(text: str) -> str:
+    return str(len(gzip.compress(text.encode(), 1)))
+
+
+def _say(what: str, clock: float, own: float) -> None:
+    line = f"{what}: {clock * 1000:.0f} ms, of it in this process {own * 1000:.0f}"
+    print(line)  # noqa: T201
+
+
 def main() -> int:
     """Print the figures; fail when two months of minutes take longer than the budget."""
     _fill()
     clock, own, count = _best(_as_rows)
-    print(
-        f"reference: {count} rows read as rows  {clock * 1000:.0f} ms, of it here {own * 1000:.0f}"
-    )  # noqa: T201
+    _say(f"reference: {count} rows read as rows", clock, own)
     minutes = 0.0
     for interval, span in SPANS.items():
-        clock, own, text = _best(lambda interval=interval: _as_text(interval))
+        clock, own, text = _best(partial(_as_text, interval))
         minutes = minutes or clock
-        print(  # noqa: T201
-            f"{interval:>8} candles of {span.days} days: {text.count('[')} in {clock * 1000:.0f} ms,"
-            f" of it here {own * 1000:.0f}; {len(text)} bytes"
-        )
-        if interval is Interval.MINUTE:
-            _, own, _ = _best(lambda text=text: str(len(gzip.compress(text.encode(), 1))))
-            print(f"         packed in {own * 1000:.0f} ms")  # noqa: T201
+        _say(f"{interval} candles of {span.days} days: {text.count('[')}", clock, own)
+        _say(f"  packed: {len(text)} bytes", *_best(partial(_packed, text))[:2])
     return int(minutes > BUDGET_SECONDS)
 
 
