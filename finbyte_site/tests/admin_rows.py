@@ -10,11 +10,15 @@ from bots.models import Bot, BotBand, BotCommand, BotEvent
 from finbyte_site.tests.security_rows import CANARY, plant_security
 from market.models import Instrument, InstrumentSource
 from portfolio.models import (
+    Alert,
+    AlertEvent,
     Book,
     ChargeRates,
     ComplianceEvidence,
     FeeSchedule,
     GatewayShard,
+    GttLeg,
+    GttTrigger,
     IdempotencyKey,
     KillSwitch,
     LedgerAccount,
@@ -87,6 +91,7 @@ def plant(number: int, now: datetime) -> None:
     plant_security(user, number, now)
     _plant_money(book, number, now)
     _plant_orders(book, instrument, now)
+    _plant_triggers(book, instrument, now)
     _plant_bot(book, instrument, now)
 
 
@@ -172,6 +177,31 @@ def _plant_orders(book: Book, instrument: Instrument, now: datetime) -> None:
         fence=1,
         received_at=now,
     )
+
+
+def _plant_triggers(book: Book, instrument: Instrument, now: datetime) -> None:
+    shared: dict[str, Any] = {
+        "user": book.user,
+        "instrument": instrument,
+        "price_run": "SIMULATED",
+        "created_at": now,
+        "updated_at": now,
+    }
+    trigger = GttTrigger.objects.create(
+        **shared,
+        book=book,
+        kind="single",
+        side="BUY",
+        fire_below=ONE,
+        last_price=2,
+        seen_sequence=1,
+        expires_at=now,
+    )
+    GttLeg.objects.create(trigger=trigger, number=0, quantity=ONE, price=ONE)
+    alert = Alert.objects.create(
+        **shared, kind="simple", name="Up", operator=">=", constant=ONE, is_true=True
+    )
+    AlertEvent.objects.create(alert=alert, condition="1 >= 1", prices=[], at=now)
 
 
 def _plant_bot(book: Book, instrument: Instrument, now: datetime) -> None:
