@@ -16,6 +16,8 @@ _KEY: dict[str, Any] = {
     "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,64}$"},
 }
 _WRITES = ("post", "put", "delete")
+# Posted to, and nothing is kept: opening a session has its own rules, calculators only count.
+KEYLESS = ("/session/", "/margins/", "/charges/")
 
 
 class ApiSchema(AutoSchema):
@@ -52,6 +54,6 @@ def finished(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     """Add to every write the key that makes it happen once."""
     for path, operations in result["paths"].items():
         for method in _WRITES:
-            if method in operations and not path.startswith("/session/"):
+            if method in operations and not path.startswith(KEYLESS):
                 operations[method].setdefault("parameters", []).append(_KEY)
     return result

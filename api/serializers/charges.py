@@ -37,8 +37,8 @@ ChargesData = _shape(
     },
 )
 MarginProfitData = _shape("MarginProfitData", _numbers("realised", "unrealised"))
-MarginData = _shape(
-    "MarginData",
+OrderMarginData = _shape(
+    "OrderMarginData",
     {
         "type": serializers.CharField(allow_blank=True),
         "tradingsymbol": serializers.CharField(allow_blank=True),
@@ -54,9 +54,9 @@ MarginData = _shape(
 class BasketMarginData(serializers.Serializer[Any]):
     """A basket's margin: what its rows need together, and what is left of it after offsets."""
 
-    initial = MarginData()
-    final = MarginData()
-    orders = MarginData(many=True)
+    initial = OrderMarginData()
+    final = OrderMarginData()
+    orders = OrderMarginData(many=True)
     charges = ChargesData()
 
 

@@ -41,7 +41,7 @@ class OrderMargins(_Calculator):
 
     @documented(
         "What each order would need and cost by itself",
-        data=wire.MarginData(many=True),
+        data=wire.OrderMarginData(many=True),
         rows=forms.MarginRow,
         query=forms.MarginQuery,
         errors=(400, 503),
