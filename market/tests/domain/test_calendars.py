@@ -8,6 +8,7 @@ from market.domain.calendars import (
     day_roll,
     is_exchange_open,
     is_open,
+    next_opening,
     session_bounds,
     trading_day,
 )
@@ -64,3 +65,17 @@ def test_a_live_day_order_expires_with_the_next_close_of_the_exchange():
     where = (Calendar.NSE, SourceKind.LIVE, friday_evening)
     assert day_expiry(*where) == at("2026-11-09T15:30:00")
     assert day_roll(*where) == datetime(2026, 11, 7, tzinfo=IST)
+
+
+@pytest.mark.parametrize(
+    ("source", "moment", "opening"),
+    [
+        (SourceKind.LIVE, "2026-11-02T09:14:59", "2026-11-02T09:15:00"),
+        (SourceKind.LIVE, "2026-11-02T09:15:00", "2026-11-03T09:15:00"),
+        (SourceKind.LIVE, "2026-11-06T16:00:00", "2026-11-09T09:15:00"),
+        (SourceKind.SIMULATED, "2026-11-02T05:59:59", "2026-11-02T06:00:00"),
+        (SourceKind.SIMULATED, "2026-11-02T06:00:00", "2026-11-03T06:00:00"),
+    ],
+)
+def test_the_next_session_opens_after_the_moment(source, moment, opening):
+    assert next_opening(Calendar.NSE, source, at(moment)) == at(opening)

@@ -354,6 +354,35 @@ def test_a_change_to_a_marketable_price_trades_at_once(deep):
     assert deep.open_orders(ACCOUNT) == []
 
 
+@pytest.mark.parametrize(
+    ("validity", "message"),
+    [
+        (TimeInForce.TTL, "the minutes of its validity are over"),
+        (TimeInForce.DAY, "the day ended"),
+    ],
+)
+def test_what_arrives_after_its_end_does_not_trade(venue, validity, message):
+    late = ticket("late", price="101", time_in_force=validity, expires_at=NOW)
+    venue.send([late], now=NOW)
+    (report,) = venue.take_reports()
+    assert (report.kind, report.message) == (ReportKind.EXPIRED, message)
+    assert venue.open_orders(ACCOUNT) == []
+
+
+def test_a_limit_can_become_a_market_order_with_a_worst_price(venue):
+    first = ticket("b", price="90")
+    venue.send([first], now=NOW)
+    terms = replace(
+        first.terms, order_type=OrderType.MARKET, price=None, protection_price=Decimal(99)
+    )
+    venue.modify(first, terms=terms, now=NOW)
+    kinds = [r.kind for r in venue.take_reports()]
+    assert kinds == [ReportKind.MODIFIED, ReportKind.CANCELLED]
+    venue.send([second := ticket("c", price="90")], now=NOW)
+    venue.modify(second, terms=replace(terms, protection_price=Decimal(100)), now=NOW)
+    assert fills(venue) == [("c", "10", "100", "T")]
+
+
 def test_a_restored_book_trades_as_the_old_one_would(deep):
     model = {"fill_model": FillModel.QUOTE_DEPTH}
     stop = {"order_type": OrderType.SL_M, "trigger_price": Decimal(95), **model}

@@ -234,3 +234,27 @@ def test_refusals_write_numbers_as_people_read_them():
 )
 def test_a_price_off_the_tick_names_the_nearest_valid_one(price, words):
     assert find_defect(draft(price=D(price))).message == words
+
+
+def test_an_exit_is_stopped_by_switches_only():
+    old = replace(QUOTE, received_at=NOW - timedelta(seconds=60), source=SourceKind.LIVE)
+    tight = Limits(max_order_value=D(1))
+    around = Surroundings(quote=old, now=NOW + timedelta(hours=12), limits=[tight])
+    wanted = draft(Side.SELL, is_exit=True)
+    assert find_denial(wanted, around) is None
+    assert find_denial(draft(Side.SELL), around).code is DenialCode.R12_STALE_QUOTE
+    killed = replace(around, kill_reason="test")
+    assert find_denial(wanted, killed).code is DenialCode.KILL_SWITCH
+
+
+def test_what_waits_for_its_session_needs_no_fresh_price_while_it_is_closed():
+    evening = NOW + timedelta(hours=10)
+    around = Surroundings(quote=replace(QUOTE, source=SourceKind.LIVE), now=evening)
+    assert find_denial(draft(waits=True), around) is None
+    # The other rules hold: the price is too far from the last one.
+    far = find_denial(draft(waits=True, price=D("286.05")), around)
+    assert far.code is DenialCode.R4_PRICE_BAND
+    # A market that is open has to have a price.
+    simulated = Surroundings(quote=QUOTE, now=evening)
+    assert find_denial(draft(waits=True), simulated).code is DenialCode.R12_STALE_QUOTE
+    assert find_denial(draft(waits=True), replace(around, quote=None)).code == "R12_STALE_QUOTE"
