@@ -1,6 +1,8 @@
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.services.api_apps import set_addresses
@@ -133,6 +135,18 @@ class TestAccepted:
         order = Order.objects.get(pk=bought(desk, transaction_type="SELL", price="263"))
         assert order.side == "SELL"
         assert balances(desk.book)["HELD", "NSE:ONGC"] == 10
+
+
+def test_one_order_takes_9_statements(desk):
+    """Session; instrument; book; then the transaction: lock, pots, switches with the id, writes."""
+    bought(desk)
+    with CaptureQueriesContext(connection) as queries:
+        bought(desk)
+    assert len(queries) == 9, [each["sql"] for each in queries]
+    with CaptureQueriesContext(connection) as queries:
+        bought(desk, key="k")
+    # The key is looked up and kept.
+    assert len(queries) == 11
 
 
 class TestVarieties:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import QuerySet, Subquery
+from django.db import connection
+from django.db.models import Model
 
 from accounts.models import User
 from market.domain.enums import AccountMode, Product
@@ -32,7 +33,8 @@ def trading_account(user: User, quote_asset: str) -> VenueAccount:
 
     Raises `InvalidOrder` where he has none.
     """
-    account = _paper_accounts(user, quote_asset).first()
+    accounts = VenueAccount.objects.for_user(user).filter(settlement_asset=quote_asset)
+    account = accounts.filter(mode=AccountMode.PAPER).order_by("pk").first()
     if account is None:
         message = f"You have no account that trades in {quote_asset}"
         raise InvalidOrder(message, field="exchange", code="NOT_OFFERED")
@@ -41,14 +43,30 @@ def trading_account(user: User, quote_asset: str) -> VenueAccount:
 
 def trading_book(user: User, quote_asset: str, *, kind: str) -> Book | None:
     """Return that account's book of a kind with its account, in one query; None without one."""
-    oldest = _paper_accounts(user, quote_asset).values("pk")[:1]
-    books = Book.objects.filter(venue_account=Subquery(oldest), kind=kind)
-    return books.select_related("venue_account").first()
+    with connection.cursor() as cursor:
+        cursor.execute(_TRADING_BOOK, [user.pk, quote_asset, AccountMode.PAPER.value, kind])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    book = Book.from_db(connection.alias, _BOOK, row[: len(_BOOK)])
+    book.venue_account = VenueAccount.from_db(connection.alias, _ACCOUNT, row[len(_BOOK) :])
+    return book
 
 
-def _paper_accounts(user: User, quote_asset: str) -> QuerySet[VenueAccount]:
-    accounts = VenueAccount.objects.for_user(user).filter(settlement_asset=quote_asset)
-    return accounts.filter(mode=AccountMode.PAPER).order_by("pk")
+def _columns(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]  # noqa: SLF001 - Django's API
+
+
+# Written by hand: every order of a program asks, and the ORM takes 2 ms to say the same.
+_BOOK, _ACCOUNT = _columns(Book), _columns(VenueAccount)
+_TRADING_BOOK = f"""
+    SELECT {", ".join(f"b.{name}" for name in _BOOK)}, {", ".join(f"v.{name}" for name in _ACCOUNT)}
+      FROM portfolio_book b JOIN portfolio_venueaccount v ON v.id = b.venue_account_id
+     WHERE v.id = (SELECT id FROM portfolio_venueaccount
+                    WHERE user_id = %s AND settlement_asset = %s AND mode = %s
+                    ORDER BY id LIMIT 1)
+       AND b.kind = %s
+"""  # noqa: S608 - own names
 
 
 def margins_of(
