@@ -46,7 +46,8 @@ def mark_triggers(trigger_ids: Sequence[int], prices: PassPrices, *, now: dateti
     """Mark the triggers that have fired; return how many, and the instruments to ask again."""
     if not trigger_ids:
         return Marked(0, frozenset())
-    triggers = list(GttTrigger.objects.filter(pk__in=trigger_ids, status="active"))
+    active = GttTrigger.objects.filter(status="active", expires_at__gt=now)
+    triggers = list(active.filter(pk__in=trigger_ids))
     prices.read(trigger.instrument_id for trigger in triggers)
     looked = [(trigger, _met(trigger, prices)) for trigger in triggers]
     fired = [(trigger, met) for trigger, met in looked if met is not None]

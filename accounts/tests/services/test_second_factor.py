@@ -369,7 +369,8 @@ class TestLost:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("kind", NOTICES)
+# "told" is not about security: its words come from whoever was asked to watch.
+@pytest.mark.parametrize("kind", sorted(NOTICES.keys() - {"told"}))
 def test_every_notice_says_what_when_and_from_where(alice, now, kind):
     values = {"name": "Key {x}", "rest": "Rest.", "slot": "04", "left": "9", "failures": "5"}
     mail_notice(alice.pk, kind, {**values, "at": now.isoformat(), "address": "203.0.113.7"})

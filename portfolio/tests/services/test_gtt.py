@@ -4,9 +4,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import override_settings
 
+from accounts.services.notices import mail_notice
 from market.domain.enums import OrderStatus, Side, SourceKind
 from market.exceptions import QuoteUnavailable
 from portfolio.domain.gtt import GttStatus
@@ -264,6 +266,13 @@ def test_its_owner_is_told(desk, market, django_capture_on_commit_callbacks):
     )
     assert f"Your GTT {lost.pk} has not placed its order, BUY 1,000 at 250.00:" in second["words"]
     assert market.hints == ["gateway"]
+
+    mail_notice(*market.mails[0])
+    sent = mail.outbox[0]
+    assert (sent.subject, sent.to) == (first["subject"], [desk.user.email])
+    assert first["words"] in sent.body
+    assert "A GTT fires once." in sent.body
+    assert "Password" not in sent.body
 
 
 # --------------------------------------------------------------------- setting and changing
