@@ -5,7 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.exceptions import Refused
 from accounts.services.api_apps import set_addresses
+from api.placing import require_registered_address
 from api.tests.desk import make_desk
 from api.tests.orders import LIMIT_BUY, bought, buy, data, fingerprint, quote, refused
 from market.models import Instrument
@@ -127,6 +129,12 @@ class TestAccepted:
         )
         order = Order.objects.get(pk=order_id)
         assert (order.quantity, order.book) == (Decimal("0.01"), desk.crypto_book)
+
+    def test_intraday_orders_go_to_a_book_of_their_own(self, desk):
+        order = Order.objects.get(pk=bought(desk, product="MIS"))
+        assert (order.book.kind, order.product) == ("INTRADAY", "MIS")
+        (row,) = data(desk.get("/orders"))
+        assert (row["product"], row["order_id"]) == ("MIS", str(order.pk))
 
     def test_one_sells_what_one_has(self, desk, now):
         trade_now(
@@ -264,6 +272,18 @@ class TestRefused:
             assert message == "Orders of the app Scalper come from its registered addresses only."
         assert fingerprint() == before
         assert [row["order_id"] for row in data(desk.get("/orders"))] == [str(order_id)]
+
+    def test_live_accounts_of_india_demand_a_registered_address(self, desk, now):
+        app = desk.made.app
+        for profile in ("PAPER", "CRYPTO_TESTNET"):
+            require_registered_address(app, profile)
+        profiles = ("IN_MANUAL", "IN_OWN_ALGO", "IN_REGISTERED_ALGO")
+        for profile in profiles:
+            with pytest.raises(Refused, match="register one for the app Scalper first"):
+                require_registered_address(app, profile)
+        app = set_addresses(app, ["198.51.100.9"], client_address=None, now=now)
+        for profile in profiles:
+            require_registered_address(app, profile)
 
 
 class TestDenied:
