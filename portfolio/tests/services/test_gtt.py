@@ -19,7 +19,7 @@ from portfolio.services.gtt import change_trigger, delete_trigger
 from portfolio.services.gtt_placing import expire_triggers
 from portfolio.services.invariants import check_invariants
 from portfolio.tests.factories import balances, make_instrument
-from portfolio.tests.services.gtt_kit import Market, fired_leg, make_gtt_desk, terms_of
+from portfolio.tests.services.gtt_kit import fired_leg, make_gtt_desk, terms_of
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def desk(alice, redis_client, now):
 
 
 @pytest.fixture
-def market(desk) -> Market:
+def market(desk):
     return desk.market
 
 
