@@ -106,7 +106,7 @@ def receiving(folder: Path, *, host: str = HOST) -> Iterator[Receiver]:
     pem = make_certificate(folder, host=host)
     inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     inside.load_cert_chain(pem)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     # The handshake belongs to the connection's thread, not to the one that accepts.
     server.socket = inside.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
@@ -123,11 +123,16 @@ def receiving(folder: Path, *, host: str = HOST) -> Iterator[Receiver]:
         server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    receiver: Receiver
+
+
 class _Handler(BaseHTTPRequestHandler):
     lock = threading.Lock()
+    server: _Server
 
     def do_POST(self) -> None:
-        receiver: Receiver = self.server.receiver
+        receiver = self.server.receiver
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with self.lock:
             receiver.received.append(Received(self.path, dict(self.headers), body))
