@@ -7,7 +7,7 @@ below 2^31; sizes are whole, parts of a unit are dropped.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from struct import Struct
 
@@ -25,6 +25,7 @@ _INDICES = 9
 # By the low byte of the token; everything else has two decimals.
 _DIVISORS = {3: 10_000_000, 6: 10_000}
 _USUAL_DIVISOR = 100
+_HALF = Decimal("0.5")
 
 _COUNT = Struct(">H")
 _LTP = Struct(">HII")
@@ -116,15 +117,12 @@ def _total(levels: Iterable[DepthLevel]) -> int:
 
 
 def _price(price: Decimal, divisor: int) -> int:
-    return _fitting((price * divisor).to_integral_value(ROUND_HALF_UP))
+    """Return a price in the segment's smallest step, half up."""
+    return min(max(int(price * divisor + _HALF), 0), MOST)
 
 
 def _whole(quantity: Decimal) -> int:
-    return _fitting(quantity.to_integral_value(ROUND_DOWN))
-
-
-def _fitting(number: Decimal) -> int:
-    return min(max(int(number), 0), MOST)
+    return min(max(int(quantity), 0), MOST)
 
 
 def _seconds(quote: Quote) -> int:

@@ -1,17 +1,17 @@
 """What all our sockets have in common: sending, closing, full buffers, floods."""
 
 import asyncio
+from functools import lru_cache
 from typing import Any, ClassVar
 
-from autobahn.exception import Disconnected
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from market.hub import Hub, current_hub
 from market.listeners import Frame, Listener, Pressure
 
 
-def transport_of(send: Any) -> Any:
-    """Return the server's transport under an ASGI send function; None where there is none.
+def protocol_of(send: Any) -> Any:
+    """Return the server's side of a socket under an ASGI send function; None where there is none.
 
     ASGI says nothing of full buffers, so this looks through the session wrapper to the protocol
     that Daphne binds into `send`.
@@ -19,7 +19,19 @@ def transport_of(send: Any) -> Any:
     while (wrapped := getattr(getattr(send, "__self__", None), "real_send", None)) is not None:
         send = wrapped
     bound = getattr(send, "args", ())
-    return getattr(bound[0], "transport", None) if bound else None
+    return bound[0] if bound and hasattr(bound[0], "transport") else None
+
+
+@lru_cache(maxsize=4)
+def framed(frame: Frame) -> bytes:
+    """Return a message as it goes over the wire from a server: once for all that are sent it."""
+    first, payload = (0x81, frame.encode()) if isinstance(frame, str) else (0x82, frame)
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 1 << 16:
+        return bytes((first, 126)) + size.to_bytes(2) + payload
+    return bytes((first, 127)) + size.to_bytes(8) + payload
 
 
 class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
@@ -36,7 +48,7 @@ class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
     async def open(self, listener: Listener) -> bool:
         """Accept the socket and join the hub; False where its opener has too many."""
         self.listener, self.hub = listener, current_hub()
-        self._transport = transport_of(self.base_send)
+        self._protocol = protocol_of(self.base_send)
         self._credit, self._heard_at = self.message_burst, _seconds()
         await self.accept()
         self._watch_pressure(listener.pressure)
@@ -48,18 +60,25 @@ class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
             await self.hub.leave(self.listener)
 
     async def send_frame(self, frame: Frame) -> None:
-        """Send one message: text or bytes."""
+        """Send one message: text or bytes.
+
+        Under Daphne straight to the transport: its own way frames every message for each socket.
+        No socket of ours compresses, so every client gets the same bytes.
+        """
+        protocol = self._protocol
+        if protocol is not None:
+            if protocol.state != protocol.STATE_OPEN:
+                raise ConnectionResetError("the other side has gone")
+            protocol.transport.write(framed(frame))
+            return
         kind = "text" if isinstance(frame, str) else "bytes"
-        try:
-            await self.base_send({"type": "websocket.send", kind: frame})
-        except Disconnected as error:
-            raise ConnectionResetError("the other side has gone") from error
+        await self.base_send({"type": "websocket.send", kind: frame})
 
     async def abort(self, code: int) -> None:
         """Close; a buffer that nobody empties would hold the closing words back for ever."""
         await self.close(code=code)
-        if self.listener.pressure.full_since is not None and self._transport is not None:
-            self._transport.abortConnection()
+        if self.listener.pressure.full_since is not None and self._protocol is not None:
+            self._protocol.transport.abortConnection()
 
     def has_credit(self) -> bool:
         """Count a message; False where there were too many."""
@@ -70,11 +89,11 @@ class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
         return self._credit >= 0
 
     def _watch_pressure(self, pressure: Pressure) -> None:
-        if self._transport is None:
+        if self._protocol is None:
             return
         # The HTTP side of the connection stays registered after the upgrade, with no use.
-        self._transport.unregisterProducer()
-        self._transport.registerProducer(pressure, True)  # noqa: FBT003 - Twisted's signature
+        self._protocol.transport.unregisterProducer()
+        self._protocol.transport.registerProducer(pressure, True)  # noqa: FBT003 - Twisted's signature
 
 
 def _seconds() -> float:

@@ -11,8 +11,10 @@ from django.utils import timezone
 from api.tests.desk import make_desk
 from api.tests.stock_ticker import read
 from finbyte_site.routing import websocket_application
+from market.models import Instrument
 from market.streams import put_ticks
 from market.tests.factories import ONGC, quote_of
+from portfolio.tests.factories import make_instrument
 
 in_database = database_sync_to_async
 SOON = 3.0
@@ -29,6 +31,23 @@ def fresh(price, *, sequence, token=ONGC, **more):
 async def published(client, *quotes):
     """Let the feed say something."""
     await asyncio.to_thread(put_ticks, client, quotes)
+
+
+async def tokens_of_many(number):
+    """Add instruments, so that there are enough of them."""
+
+    def make():
+        ongc = make_instrument()
+        rows = []
+        for each in range(1, number + 1):
+            ongc.pk, ongc.tradingsymbol, ongc.exchange_token = each, f"MANY{each}", each
+            rows.append(
+                Instrument(**{f.attname: getattr(ongc, f.attname) for f in ongc._meta.fields})
+            )
+        Instrument.objects.bulk_create(rows)
+        return [row.pk for row in rows]
+
+    return await in_database(make)()
 
 
 async def desk_of(user):

@@ -23,13 +23,13 @@ from api.tests.sockets import (
     published,
     query_of,
     ticker_of,
+    tokens_of_many,
 )
 from finbyte_site.suspension import suspend_user
 from market import hub as hub_module
 from market.domain.enums import Side
 from market.domain.messages import OutcomeKind
 from market.listeners import CLOSE_NOT_ALLOWED
-from market.models import Instrument
 from market.streams import push_event
 from market.tests.factories import BTCUSDT, ONGC
 from portfolio.models import Order
@@ -46,23 +46,6 @@ from portfolio.tests.factories import (
 
 pytestmark = pytest.mark.usefixtures("redis_client", "real_db")
 NIFTY = 256265
-
-
-async def tokens_of_many(number):
-    """Add instruments so that there are enough of them."""
-
-    def make():
-        ongc = make_instrument()
-        rows = []
-        for each in range(1, number + 1):
-            ongc.pk, ongc.tradingsymbol, ongc.exchange_token = each, f"MANY{each}", each
-            rows.append(
-                Instrument(**{f.attname: getattr(ongc, f.attname) for f in ongc._meta.fields})
-            )
-        Instrument.objects.bulk_create(rows)
-        return [row.pk for row in rows]
-
-    return await in_database(make)()
 
 
 # ------------------------------------------------------------------------- the handshake

@@ -5,7 +5,7 @@ from functools import partial
 
 import orjson
 import pytest
-from autobahn.exception import Disconnected
+from autobahn.twisted.websocket import WebSocketServerFactory
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -25,7 +25,7 @@ from market.listeners import (
     Listing,
 )
 from market.services.instruments import seed_set
-from market.sockets import transport_of
+from market.sockets import framed, protocol_of
 from market.streams import push_event, put_ticks, recheck_access
 from market.tests.factories import BTCUSDT, ONGC, quote_of
 
@@ -341,11 +341,11 @@ async def test_a_slow_socket_is_skipped_then_gets_the_newest_then_is_dropped(
 
 
 async def test_a_page_that_closes_between_frames_leaves_without_a_word(cast, redis_client, caplog):
-    async def closed(_message):
-        raise Disconnected("Attempt to send on a closed protocol")
+    class Gone:
+        STATE_OPEN, state = 3, 0
 
     consumer = ConsoleConsumer()
-    consumer.base_send = closed
+    consumer._protocol = Gone()
     gone, open_page = FakeSocket(cast[0].pk), FakeSocket(cast[1].pk)
     gone.listener.send = consumer.send_frame
     hub = current_hub()
@@ -373,7 +373,7 @@ async def test_the_hub_comes_back_after_redis_was_away(cast, redis_client, monke
         assert (await said(socket))["q"][0]["p"] == "7.00"
 
 
-async def test_the_transport_is_found_under_the_session_wrapper():
+async def test_the_protocol_is_found_under_the_session_wrapper():
     class Protocol:
         transport = object()
 
@@ -387,5 +387,14 @@ async def test_the_transport_is_found_under_the_session_wrapper():
     async def reply(protocol, message):
         raise AssertionError(protocol, message)
 
-    assert transport_of(Wrapper(partial(reply, Protocol())).send) is Protocol.transport
-    assert transport_of(reply) is None
+    protocol = Protocol()
+    assert protocol_of(Wrapper(partial(reply, protocol)).send) is protocol
+    assert protocol_of(reply) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_a_message_on_the_wire(size):
+    for frame, payload in (("x" * size, b"x" * size), (b"y" * size, b"y" * size)):
+        factory = WebSocketServerFactory()
+        prepared = factory.prepareMessage(payload, isBinary=isinstance(frame, bytes))
+        assert framed(frame) == prepared.payloadHybi
