@@ -17,7 +17,7 @@ from api import (
 )
 from api.paths import BROWSER_PATHS, JSON_PREFIXES
 from api.views.docs import Schema, browse
-from api.views.fallback import NotAvailable
+from api.views.fallback import NothingHere
 from api.views.session import RefreshToken, SessionToken
 from api.views.user import Profile
 
@@ -38,7 +38,7 @@ urlpatterns = [
     path("api/schema", Schema.as_view(), name="schema"),
     path("api/docs/", browse, name="docs"),
     *(
-        re_path(rf"^{re.escape(prefix)}(?:/.*)?$", NotAvailable.as_view())
+        re_path(rf"^{re.escape(prefix)}(?:/.*)?$", NothingHere.as_view())
         for prefix in (*JSON_PREFIXES, *BROWSER_PATHS)
     ),
 ]

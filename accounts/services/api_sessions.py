@@ -7,7 +7,8 @@ or an app waits for an exchange in flight, or the exchange finds its token void.
 import logging
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from accounts.domain.session_rules import next_day_roll
 from accounts.domain.tokens import checksum, is_same, new_token, token_digest
 from accounts.exceptions import ChecksumRefused, TokenRefused
 from accounts.models import ApiApp, ApiSession, ConsoleSession, RequestToken, User
+from accounts.models.prepared import PreparedQuery
 from accounts.services import audit
 from accounts.services.sealed import unseal
 from accounts.services.users import lock_user
@@ -35,6 +37,19 @@ _MISFIT = "api_key, token and checksum do not fit together. Nothing was used up.
 _LOST = "The secret of this app cannot be checked any more. Make a new one on the app's page."
 _TOKEN_OVER = "This token is used, expired or withdrawn. Log in again."  # noqa: S105
 _SESSION_OVER = "Token is invalid or has expired. Log in again."
+
+_EXAMPLE: dict[str, Any] = {
+    "digest": "a digest",
+    "api_key": "a key",
+    "now": datetime(2000, 1, 1, tzinfo=UTC),
+}
+_LIVE = PreparedQuery(
+    ApiSession.objects.live(_EXAMPLE["now"]).filter(
+        access_digest=_EXAMPLE["digest"], app__api_key=_EXAMPLE["api_key"]
+    ),
+    _EXAMPLE,
+    related=("app", "user"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +157,7 @@ def authenticate(
 
     When it was last seen is noted at most once a minute.
     """
-    session = (
-        ApiSession.objects.live(now)
-        .select_related("app", "user")
-        .filter(access_digest=token_digest(access_token), app__api_key=api_key)
-        .first()
-    )
+    session = _LIVE.first(digest=token_digest(access_token), api_key=api_key, now=now)
     if session is None:
         raise TokenRefused(_SESSION_OVER)
     if session.seen_at is None or now - session.seen_at >= TOUCH_EVERY:

@@ -148,11 +148,11 @@ def test_a_session_that_is_over(client, alice, bob, opened, now, end):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_not_there_yet(client, opened, method):
-    response = getattr(client, method)("/orders/regular", headers=header(opened))
+def test_what_is_not_there(client, opened, method):
+    response = getattr(client, method)("/portfolio/dreams", headers=header(opened))
     answer = response.json()
     assert (response.status_code, answer["error_type"]) == (404, "GeneralException")
-    assert "not available yet" in answer["message"]
+    assert answer["message"] == "There is nothing at this address."
 
 
 @pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options"])

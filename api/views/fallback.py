@@ -5,11 +5,11 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from api.envelope import failure
+from api.errors import status_response
 from api.views.base import ApiView
 
 
-class NotAvailable(ApiView):
+class NothingHere(ApiView):
     """Say so, to those who are logged in; everybody else is asked for a token first."""
 
     http_method_names = []
@@ -18,4 +18,4 @@ class NotAvailable(ApiView):
         self, _request: Request, *_args: Any, **_parts: Any
     ) -> HttpResponse:
         """Answer every method alike; DRF comes here after it has asked who calls."""
-        return failure(404, "GeneralException", "This part of the API is not available yet.")
+        return status_response(404)
