@@ -79,7 +79,7 @@ def documented(
     return extend_schema(
         summary=summary,
         request=request,
-        parameters=[*extra.pop("parameters", ()), *([query] if query else ())],
+        parameters=[*extra.pop("parameters", ()), *([query] if query and query().fields else ())],
         responses=answers,
         tags=[tag],
         **extra,
@@ -103,7 +103,8 @@ def documented_csv(
 def _success(data: Data, summary: str) -> Any:
     field = data() if isinstance(data, type) else data
     row = getattr(field, "child", field)
-    if not isinstance(row, serializers.Serializer):
+    # A map of rows is no list of them.
+    if isinstance(field, serializers.DictField) or not isinstance(row, serializers.Serializer):
         return _envelope("".join(word.title() for word in re.findall(r"\w+", summary)), field)
     many = row is not field
     return _envelope_of(type(row), many=many)

@@ -32,7 +32,7 @@ class DepthData(serializers.Serializer[Any]):
     sell = LevelData(many=True)
 
 
-class OhlcData(serializers.Serializer[Any]):
+class DayPricesData(serializers.Serializer[Any]):
     """Prices of the day; `close` is that of the day before."""
 
     open = serializers.FloatField()
@@ -51,7 +51,7 @@ class LtpData(serializers.Serializer[Any]):
 class OhlcQuoteData(LtpData):
     """What `ohlc_of` returns."""
 
-    ohlc = OhlcData()
+    ohlc = DayPricesData()
 
 
 class QuoteData(OhlcQuoteData):

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from accounts.exceptions import InvalidInput
@@ -19,6 +20,7 @@ from market.selectors import history
 
 # Kite's own tests say it so.
 _OTHER_NAMES = {"hour": Interval.HOUR}
+_NAMES = [*(each.value for each in Interval), *_OTHER_NAMES]
 
 
 class HistoricalCandles(ApiView):
@@ -32,6 +34,7 @@ class HistoricalCandles(ApiView):
         query=HistoricalQuery,
         errors=(400,),
         tag="Market",
+        parameters=[OpenApiParameter("interval", str, OpenApiParameter.PATH, enum=_NAMES)],
     )
     def get(self, request: Request, instrument_token: int, interval: str) -> HttpResponse:
         """Return the candles of a span, from the source that gives the prices now."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -165,6 +166,9 @@ class TriggerRange(_Prices):
         query=_NamesQuery,
         errors=(400,),
         tag="Market",
+        parameters=[
+            OpenApiParameter("transaction_type", str, OpenApiParameter.PATH, enum=["buy", "sell"])
+        ],
     )
     def get(self, request: Request, transaction_type: str) -> HttpResponse:
         """Return the range of triggers for the stop of a cover order on this side."""

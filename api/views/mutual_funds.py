@@ -35,6 +35,7 @@ _TAG = "Mutual funds"
 _EMPTY = serializers.ListField(child=serializers.DictField(), max_length=0)
 # Declared as what a success would be; there is none.
 _NOTHING: Any = serializers.DictField()
+_refused = documented("Refused: no funds", data=_NOTHING, errors=(400,), tag=_TAG)
 
 
 def _not_traded() -> HttpResponse:
@@ -66,7 +67,7 @@ class FundList(ApiView):
 class FundOrders(FundList):
     """GET and POST /mf/orders, /mf/sips."""
 
-    @documented("Refused", data=_NOTHING, errors=(400,), tag=_TAG)
+    @_refused
     def post(self, _request: Request) -> HttpResponse:
         """Refuse."""
         return _not_traded()
@@ -84,12 +85,12 @@ class FundRow(ApiView):
 class FundOrder(FundRow):
     """GET, PUT and DELETE /mf/orders/{id}, /mf/sips/{id}."""
 
-    @documented("Refused", data=_NOTHING, errors=(400,), tag=_TAG)
+    @_refused
     def put(self, _request: Request, name: str) -> HttpResponse:
         """Refuse."""
         return _not_traded()
 
-    @documented("Refused", data=_NOTHING, errors=(400,), tag=_TAG)
+    @_refused
     def delete(self, _request: Request, name: str) -> HttpResponse:
         """Refuse."""
         return _not_traded()
