@@ -31,6 +31,7 @@ SHOWN_ONCE = {
     "accounts:api-app-secret",
     "api:session-token",
     "api:session-refresh-token",
+    "api:session-stream-token",
     "connect-login",
 }
 _FORBIDDEN = ("Server", "X-Powered-By")
