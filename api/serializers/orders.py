@@ -119,7 +119,7 @@ def bot_id_of(order: Order, owners: Mapping[int, BookOwner]) -> int | None:
 
 
 def _quantities(standing: Standing, status: OrderStatus) -> dict[str, Any]:
-    """Return how much there is: filled, pending and cancelled make up the whole, unless refused."""
+    """Return how much there is; what was not filled of a cancelled order is pending too (mocks)."""
     quantity, filled = standing.terms["quantity"], standing.filled_quantity
     left, average = quantity - filled, standing.filled_value / filled if filled else None
     is_cancelled = status.is_terminal and status not in _REFUSED
@@ -127,7 +127,7 @@ def _quantities(standing: Standing, status: OrderStatus) -> dict[str, Any]:
         "quantity": number(quantity),
         "average_price": number(average),
         "filled_quantity": number(filled),
-        "pending_quantity": ZERO if status.is_terminal else number(left),
+        "pending_quantity": ZERO if status in _REFUSED else number(left),
         "cancelled_quantity": number(left) if is_cancelled else ZERO,
     }
 

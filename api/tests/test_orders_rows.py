@@ -181,7 +181,7 @@ class TestOneRow:
         report(order_id, ReportKind.CANCELLED, now=now, cumulative_quantity=4)
         row = rows_of(desk)[order_id]
         assert (row["status"], row["exchange_order_id"]) == ("CANCELLED", f"V{order_id}")
-        assert (row["filled_quantity"], row["pending_quantity"]) == (4, 0)
+        assert (row["filled_quantity"], row["pending_quantity"]) == (4, 6)
         assert row["cancelled_quantity"] == 6
         assert row["average_price"] == 259.8375
 

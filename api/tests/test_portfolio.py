@@ -179,6 +179,56 @@ def test_no_authorisation_is_needed(desk):
     assert (refused.status_code, refused.json()["error_type"]) == (400, "InputException")
 
 
+CONVERSION = {
+    "exchange": "NSE",
+    "tradingsymbol": "ONGC",
+    "transaction_type": "BUY",
+    "position_type": "day",
+    "quantity": 4,
+    "old_product": "CNC",
+    "new_product": "MIS",
+}
+
+
+def test_a_position_becomes_another_product(desk, redis_client, now):
+    trade_now(desk.book, make_instrument(), quantity=10, price="260", now=now)
+    quote(redis_client, "261", "255", now=now)
+    assert data(desk.put("/portfolio/positions", key="c1", **CONVERSION)) is True
+    # The same key once more converts nothing.
+    assert data(desk.put("/portfolio/positions", key="c1", **CONVERSION)) is True
+    rows = {row["product"]: row for row in data(desk.get("/portfolio/positions"))["net"]}
+    for product, quantity in (("CNC", 6), ("MIS", 4)):
+        row = rows[product]
+        assert (row["quantity"], row["overnight_quantity"]) == (quantity, 0)
+        assert (row["buy_quantity"], row["buy_value"]) == (quantity, quantity * 260)
+        assert (row["average_price"], row["pnl"]) == (260, quantity)
+    back = {**CONVERSION, "old_product": "MIS", "new_product": "CNC"}
+    assert data(desk.put("/portfolio/positions", **back)) is True
+    net = data(desk.get("/portfolio/positions"))["net"]
+    assert [(row["product"], row["quantity"]) for row in net if row["quantity"]] == [("CNC", 10)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "error_type"),
+    [
+        ({"quantity": 11}, 400, "HoldingException"),
+        ({"quantity": 0}, 400, "InputException"),
+        ({"quantity": "x"}, 400, "InputException"),
+        ({"new_product": "NRML"}, 400, "InputException"),
+        ({"tradingsymbol": "NOTHING"}, 400, "InputException"),
+        ({"transaction_type": "SELL"}, 400, "HoldingException"),
+        ({"old_product": ""}, 400, "InputException"),
+    ],
+)
+def test_conversions_that_cannot_be(desk, redis_client, now, wrong, status, error_type):
+    trade_now(desk.book, make_instrument(), quantity=10, price="260", now=now)
+    quote(redis_client, "261", "255", now=now)
+    before = data(desk.get("/portfolio/positions"))
+    answer = desk.put("/portfolio/positions", **{**CONVERSION, **wrong})
+    assert (answer.status_code, answer.json()["error_type"]) == (status, error_type)
+    assert data(desk.get("/portfolio/positions")) == before
+
+
 def test_nobody_elses(desk, bob, now, redis_client):
     trade_now(desk.book, make_instrument(), quantity=10, price="260", now=now)
     other = make_desk(bob, now=now)
@@ -205,7 +255,7 @@ def test_as_many_queries_whatever_there_is(desk, now, count, django_assert_num_q
     for symbol in ("NSE:ONGC", "NSE:TATASTEEL", "NSE:BHARTIARTL")[:count]:
         trade_now(desk.book, make_instrument(symbol), quantity=1, price="100", now=now)
     desk.get("/user/profile")
-    with django_assert_num_queries(1 + 2 + (2 if count else 0)):
+    with django_assert_num_queries(1 + 3 + (2 if count else 0)):
         desk.get("/portfolio/positions")
 
 

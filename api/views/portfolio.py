@@ -9,16 +9,39 @@ from rest_framework.request import Request
 
 from accounts.exceptions import InvalidInput
 from api.envelope import success
+from api.inputs import read_form
 from api.schema import documented
 from api.serializers import portfolio as wire
 from api.views.base import ApiView
 from api.wire import wire_time
-from api.writes import session_of
+from api.writes import session_of, write_once
 from market.domain.calendars import day_start
+from market.domain.enums import Product, Side
+from market.selectors import instrument_by_symbol
 from market.selectors_prices import Mark, marks_of
+from market.streams import connect, read_quotes
 from portfolio.selectors.api_portfolio import ProductPosition, day_positions, purses
+from portfolio.services.intraday import Conversion, convert_position
 
 _TAG = "Portfolio"
+
+
+class ConversionForm(serializers.Serializer[Any]):
+    """What is to become of a position."""
+
+    exchange = serializers.CharField(max_length=12)
+    tradingsymbol = serializers.CharField(max_length=60)
+    transaction_type = serializers.ChoiceField(
+        [each.value for each in Side], help_text="BUY for a long position, SELL for a short one"
+    )
+    position_type = serializers.ChoiceField(
+        ["day", "overnight"], help_text="Taken; units of today go first whatever it says"
+    )
+    quantity = serializers.DecimalField(
+        max_digits=28, decimal_places=12, min_value=0, help_text="Units to convert"
+    )
+    old_product = serializers.ChoiceField([each.value for each in Product])
+    new_product = serializers.ChoiceField([each.value for each in Product])
 
 
 def _read(request: Request) -> tuple[list[ProductPosition], dict[int, Mark]]:
@@ -34,6 +57,33 @@ class Positions(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """Return net and day positions of all the user's accounts."""
         return success(wire.positions_of(*_read(request)))
+
+    @documented(
+        "Convert a position to another product",
+        data=serializers.BooleanField(),
+        form=ConversionForm,
+        errors=(400,),
+        tag=_TAG,
+    )
+    def put(self, request: Request) -> HttpResponse:
+        """Make units of CNC those of MIS, or the other way round."""
+        fields = read_form(request, ConversionForm)
+        instrument = instrument_by_symbol(f"{fields['exchange']}:{fields['tradingsymbol']}")
+        wanted = Conversion(
+            instrument=instrument.spec,
+            side=Side(fields["transaction_type"]),
+            quantity=fields["quantity"],
+            old_product=Product(fields["old_product"]),
+            new_product=Product(fields["new_product"]),
+        )
+        quote = read_quotes(connect(), [instrument.pk]).get(instrument.pk)
+        user = session_of(request).user
+
+        def convert() -> bool:
+            convert_position(user, wanted, quote=quote, now=timezone.now())
+            return True
+
+        return write_once(request, convert)
 
 
 class Holdings(ApiView):

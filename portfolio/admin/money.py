@@ -7,7 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin_base import LongReadOnlyAdmin, ReadOnlyAdmin, ReadOnlyInline
-from portfolio.models import LedgerAccount, LedgerEntry, LedgerTransaction
+from portfolio.models import (
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+    PositionConversion,
+)
 
 
 class LedgerEntryInline(ReadOnlyInline):
@@ -51,4 +56,14 @@ class LedgerEntryAdmin(LongReadOnlyAdmin):
     list_display = ("id", "transaction", "account", "amount")
     list_select_related = ("transaction", "account")
     search_fields = ("=transaction__ref", "=account__book__id")
+    ordering = ("-pk",)
+
+
+@admin.register(PositionConversion)
+class PositionConversionAdmin(LongReadOnlyAdmin):
+    """Units that became another product."""
+
+    list_display = ("id", "user", "instrument", "old_book", "new_book", "quantity", "cost", "at")
+    list_select_related = ("user", "instrument", "old_book", "new_book")
+    search_fields = ("=user__public_id", "=instrument__tradingsymbol")
     ordering = ("-pk",)

@@ -5,7 +5,7 @@ value; pnl = value + quantity x last price; the same with the previous close in 
 paid for the units carried over gives m2m. Charges are apart, as they are at Kite.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 ZERO = Decimal(0)
@@ -78,14 +78,49 @@ class DayPosition:
         return self.total.buy_price if self.quantity > 0 else self.total.sell_price
 
 
-def day_position(
-    quantity: Decimal, cost: Decimal, *, day: Flow, realised: Decimal, fees_base: Decimal
-) -> DayPosition:
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Units that came from another product, or went to one, with what they have cost."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+
+    def __add__(self, other: "Moved") -> "Moved":
+        return Moved(self.quantity + other.quantity, self.cost + other.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class DayChanges:
+    """What a day has done to a holding.
+
+    `realised` is what its trades have earned against cost and `fees_base` the units paid as fees.
+    """
+
+    flow: Flow = field(default_factory=Flow)
+    realised: Decimal = ZERO
+    fees_base: Decimal = ZERO
+    came: Moved = field(default_factory=Moved)
+    went: Moved = field(default_factory=Moved)
+
+
+def day_position(quantity: Decimal, cost: Decimal, changes: DayChanges) -> DayPosition:
     """Return the day of a holding from where it stands now and what the day has done to it.
 
-    `realised` is what the day's trades have earned against cost and `fees_base` the units paid
-    as fees: what was removed from the cost by a closing trade is its value less what it earned.
+    What was removed from the cost by a closing trade is its value less what it earned. Units that
+    came from another product count as bought today at what they have cost; those that went were
+    today's first, then units carried over.
     """
-    opening_quantity = quantity - day.buy_quantity + day.sell_quantity + fees_base
-    opening_cost = cost - day.buy_value + day.sell_value - realised
+    day = _with_moves(changes)
+    opening_quantity = quantity - day.buy_quantity + day.sell_quantity + changes.fees_base
+    opening_cost = cost - day.buy_value + day.sell_value - changes.realised
     return DayPosition(quantity, opening_quantity, opening_cost, day)
+
+
+def _with_moves(changes: DayChanges) -> Flow:
+    """Return the day's flow with what came from another product, without what went to one."""
+    flow, came = changes.flow, changes.came
+    units, value = flow.buy_quantity + came.quantity, flow.buy_value + came.cost
+    gone = min(changes.went.quantity, units)
+    if gone:
+        units, value = units - gone, value * (units - gone) / units
+    return replace(flow, buy_quantity=units, buy_value=value)

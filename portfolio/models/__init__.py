@@ -3,6 +3,7 @@
 from portfolio.models.alerts import Alert, AlertEvent
 from portfolio.models.books import Book
 from portfolio.models.charges import ChargeRates
+from portfolio.models.conversions import PositionConversion
 from portfolio.models.credentials import ComplianceEvidence, VenueCredentials
 from portfolio.models.gtt import GttLeg, GttTrigger
 from portfolio.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
@@ -32,6 +33,7 @@ __all__ = [
     "OrderEvent",
     "OrderPlan",
     "Position",
+    "PositionConversion",
     "Postback",
     "RateSecond",
     "RiskLimit",

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,8 +11,15 @@ from django.db.models import F, Q, Sum
 from accounts.models import User
 from market.domain.enums import Product, Side
 from market.models import Instrument
-from portfolio.domain.day_positions import DayPosition, Flow, day_position
-from portfolio.models import Book, LedgerAccount, LedgerEntry, Position, Trade
+from portfolio.domain.day_positions import DayChanges, DayPosition, Flow, Moved, day_position
+from portfolio.models import (
+    Book,
+    LedgerAccount,
+    LedgerEntry,
+    Position,
+    PositionConversion,
+    Trade,
+)
 
 ZERO = Decimal(0)
 
@@ -29,14 +36,21 @@ class ProductPosition:
 def day_positions(user: User, *, since: datetime) -> list[ProductPosition]:
     """Return what the user holds or has traded since the day began, by symbol then product.
 
-    Three queries, however much there is.
+    Four queries, however much there is.
     """
-    flows = _flows(user, since=since)
+    changes = _changes_of_day(user, since=since)
     held = _held(user)
-    keys = {key for key, (quantity, _) in held.items() if quantity} | flows.keys()
+    keys = {key for key, (quantity, _) in held.items() if quantity} | changes.keys()
     instruments = Instrument.objects.in_bulk({token for token, _ in keys})
     rows = [
-        ProductPosition(instruments[token], product, _day(held, flows, (token, product)))
+        ProductPosition(
+            instruments[token],
+            product,
+            day_position(
+                *held.get((token, product), (ZERO, ZERO)),
+                changes.get((token, product), DayChanges()),
+            ),
+        )
         for token, product in keys
     ]
     return sorted(rows, key=lambda row: (row.instrument.symbol, row.product))
@@ -45,28 +59,21 @@ def day_positions(user: User, *, since: datetime) -> list[ProductPosition]:
 _Key = tuple[int, Product]
 
 
-@dataclass(frozen=True, slots=True)
-class _Traded:
-    flow: Flow
-    realised: Decimal
-    fees_base: Decimal
+def _changes_of_day(user: User, *, since: datetime) -> dict[_Key, DayChanges]:
+    """Sum the day; by the wall clock, so that a replayed past counts as today too."""
+    changes = defaultdict(DayChanges, _traded(user, since=since))
+    for token, old, new, *moved in (
+        PositionConversion.objects.for_user(user)
+        .filter(at__gte=since)
+        .values_list("instrument_id", "old_book__kind", "new_book__kind", "quantity", "cost")
+    ):
+        gone, come = (token, product_of(old)), (token, product_of(new))
+        changes[gone] = replace(changes[gone], went=changes[gone].went + Moved(*moved))
+        changes[come] = replace(changes[come], came=changes[come].came + Moved(*moved))
+    return changes
 
 
-_NOTHING = _Traded(Flow(), ZERO, ZERO)
-
-
-def _day(
-    held: dict[_Key, tuple[Decimal, Decimal]], flows: dict[_Key, _Traded], key: _Key
-) -> DayPosition:
-    quantity, cost = held.get(key, (ZERO, ZERO))
-    traded = flows.get(key, _NOTHING)
-    return day_position(
-        quantity, cost, day=traded.flow, realised=traded.realised, fees_base=traded.fees_base
-    )
-
-
-def _flows(user: User, *, since: datetime) -> dict[_Key, _Traded]:
-    """Sum the day's trades; by the wall clock, so that a replayed past counts as today too."""
+def _traded(user: User, *, since: datetime) -> dict[_Key, DayChanges]:
     is_buy, in_base = Q(side=Side.BUY), Q(fee_asset=F("instrument__base_asset"))
     value = F("quantity") * F("price")
     sums = (
@@ -83,7 +90,7 @@ def _flows(user: User, *, since: datetime) -> dict[_Key, _Traded]:
         )
     )
     return {
-        (row["instrument_id"], Product(row["order__product"])): _Traded(
+        (row["instrument_id"], Product(row["order__product"])): DayChanges(
             Flow(row["bought"], row["paid"], row["sold"], row["received"]),
             row["earned"],
             row["fees_base"],

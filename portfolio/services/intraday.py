@@ -26,7 +26,7 @@ from portfolio.domain.fees import ZERO
 from portfolio.domain.ledger import AccountKind, PostingKind, Pot
 from portfolio.domain.positions import move_in, move_out
 from portfolio.exceptions import InsufficientUnits, InvalidOrder
-from portfolio.models import Book, VenueAccount
+from portfolio.models import Book, PositionConversion, VenueAccount
 from portfolio.selectors.order_margins import trading_account, trading_book
 from portfolio.services.accounts import manual_book, open_book
 from portfolio.services.ledger import Postings
@@ -161,6 +161,15 @@ def _move_units(
     news = News(holdings=holdings, assets=(asset,))
     keep_collateral(postings, intraday, news, ref=f"{ref}:settle", at=now)
     run_statements([*holdings.statements(), *postings.statements()])
+    PositionConversion.objects.create(
+        user_id=old.user_id,
+        instrument_id=token,
+        old_book_id=old.id,
+        new_book_id=new.id,
+        quantity=wanted.quantity,
+        cost=cost,
+        at=now,
+    )
 
 
 def _tell(user: User, wanted: Conversion, *, account_id: int, now: datetime) -> None:
