@@ -26,6 +26,7 @@ from portfolio.models import (
     LedgerTransaction,
     Order,
     OrderEvent,
+    OrderPlan,
     Position,
     Postback,
     RateSecond,
@@ -152,6 +153,15 @@ def _plant_orders(book: Book, instrument: Instrument, now: datetime) -> None:
             at=now,
             hash="0" * 64,
         )
+    OrderPlan.objects.create(
+        user=book.user,
+        book=book,
+        entry=order,
+        kind="co",
+        trigger_price=ONE,
+        created_at=now,
+        updated_at=now,
+    )
     Trade.objects.create(
         **shared,
         order=order,
