@@ -59,6 +59,7 @@ TABLE: dict[type[Exception], WireError] = {
     portfolio.KeyRefused: _INPUT,
     portfolio.OrderNotFound: _NOT_FOUND,
     portfolio.OrderNotChangeable: WireError(400, "OrderException"),
+    portfolio.ChangeDenied: WireError(400, "OrderException"),
     portfolio.NoAuction: WireError(400, "OrderException"),
     portfolio.TriggerNotFound: _NOT_FOUND,
     portfolio.TriggerNotChangeable: WireError(400, "OrderException"),

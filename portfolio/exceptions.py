@@ -76,6 +76,14 @@ class OrderNotChangeable(PortfolioError):
     """Do nothing: the order's state does not allow this change any more."""
 
 
+class ChangeDenied(OrderNotChangeable):
+    """Ask for less or wait: policy denies the change, the order stays as it was."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class NoAuction(PortfolioError):
     """Place a regular order: there is no auction session to take part in."""
 

@@ -57,6 +57,13 @@ class Draft:
     waits: bool = False
     # It ends a position that must not stay as it is: only switches stop it.
     is_exit: bool = False
+    # Of the quantity: what has traded already, where an order is to be changed.
+    filled: Decimal = Decimal(0)
+
+    @property
+    def open_quantity(self) -> Decimal:
+        """Return what is still to trade."""
+        return self.quantity - self.filled
 
     @property
     def worst_price(self) -> Decimal | None:

@@ -114,6 +114,18 @@ def find_denial(draft: Draft, around: Surroundings) -> Denial | None:
     )
 
 
+def find_change_denial(draft: Draft, around: Surroundings) -> Denial | None:
+    """Return why policy denies that an order becomes this one, or None; it is not counted yet.
+
+    A closed session or an old price is no reason: the order stands in the market as it is.
+    """
+    if draft.is_exit:
+        return _switch_denial(draft, around)
+    return (
+        _switch_denial(draft, around) or _price_denial(draft, around) or _size_denial(draft, around)
+    )
+
+
 def _switch_denial(draft: Draft, around: Surroundings) -> Denial | None:
     if around.kill_reason is not None:
         return Denial(DenialCode.KILL_SWITCH, f"Trading is stopped: {around.kill_reason}")
@@ -137,7 +149,7 @@ def _growing_denial(draft: Draft, around: Surroundings) -> Denial | None:
 def _reduces(draft: Draft, around: Surroundings) -> bool:
     if around.own is None:
         return draft.side is Side.SELL
-    return draft.quantity <= around.own.reducible(draft.side)
+    return draft.open_quantity <= around.own.reducible(draft.side)
 
 
 def _has_ended(draft: Draft, around: Surroundings) -> bool:
@@ -236,8 +248,8 @@ def _size_denial(draft: Draft, around: Surroundings) -> Denial | None:
 def growth_of(draft: Draft, own: OwnUnits | None) -> Decimal:
     """Return the units by which the order can make the position larger, long or short."""
     if own is not None:
-        return own.with_order(draft.side, draft.quantity).reach - own.reach
-    return draft.quantity if draft.side is Side.BUY else Decimal(0)
+        return own.with_order(draft.side, draft.open_quantity).reach - own.reach
+    return draft.open_quantity if draft.side is Side.BUY else Decimal(0)
 
 
 def _value_denial(
@@ -248,7 +260,7 @@ def _value_denial(
         most = format_money(limits.max_order_value, asset=asset)
         message = f"Order value {format_money(value, asset=asset)} is above the limit of {most}"
         return Denial(DenialCode.R6_MAX_VALUE, message)
-    opened = limits.open_value + value
+    opened = limits.open_value + draft.open_quantity * price
     if limits.max_open_value is not None and opened > limits.max_open_value:
         told, most = (format_money(each, asset=asset) for each in (opened, limits.max_open_value))
         message = f"Open orders would be {told}, above the limit of {most}"

@@ -24,14 +24,21 @@ from portfolio.domain.drafts import (
 from portfolio.domain.margin import margin_price
 from portfolio.domain.order_state import EventKind
 from portfolio.domain.validity import expiry_of
-from portfolio.exceptions import InvalidOrder, OrderNotChangeable, OrderNotFound
+from portfolio.exceptions import (
+    ChangeDenied,
+    InvalidOrder,
+    OrderNotChangeable,
+    OrderNotFound,
+)
 from portfolio.models import Book
 from portfolio.services.changes import Changes
 from portfolio.services.compliance import require_tradable
 from portfolio.services.ledger import plain
-from portfolio.services.locking import LockedOrder, lock_for, lock_orders
+from portfolio.services.locking import LockedBook, LockedOrder, lock_for, lock_orders
 from portfolio.services.order_changes import Owner, orders_of, placed_as
+from portfolio.services.order_rows import SQUARE_OFF
 from portfolio.services.placed import PlacedOrder
+from portfolio.services.risk import RiskGate
 
 # As at Kite; a READY order counts its changes too.
 MOST_CHANGES = 25
@@ -79,6 +86,8 @@ def modify_order(
             raise OrderNotChangeable(
                 f"Order {order.id} was changed {MOST_CHANGES} times: that is the most there is"
             )
+        if order.slot_ref is not None and order.slot_ref.startswith(SQUARE_OFF):
+            raise OrderNotChangeable(f"Order {order.id} squares a position off: it stays as it is")
         _refuse_foreign_fields(order, asked)
         _refuse_old_price(order, asked, quote=quote, now=now)
 
@@ -122,6 +131,7 @@ def change_order(
         spec = Instrument.objects.get(pk=order.instrument_id).spec
         terms = _wanted_terms(order, asked, spec=spec, quote=quote)
         terms = _settled_terms(order, terms, spec=spec, quote=quote, now=now)
+        _refuse_denied(books[book_id], order, terms, spec=spec, quote=quote, now=now)
         if books[book_id].kind != Book.Kind.INTRADAY:
             terms = replace(terms, margin_price=order.margin_price)
         changes = Changes(books, assets={order.hold_asset}, asked_at=now)
@@ -266,6 +276,34 @@ def _draft(order: LockedOrder, wanted: OrderTerms, *, spec: InstrumentSpec) -> D
         disclosed_quantity=wanted.disclosed_quantity,
         market_protection=wanted.market_protection,
     )
+
+
+def _refuse_denied(
+    book: LockedBook,
+    order: LockedOrder,
+    terms: OrderTerms,
+    *,
+    spec: InstrumentSpec,
+    quote: Quote | None,
+    now: datetime,
+) -> None:
+    """Ask policy about what the order would be; asking for less of the same is always allowed."""
+    if terms.quantity <= order.quantity and _prices_of(terms) == _prices_of(order.terms):
+        return
+    draft = replace(
+        _draft(order, terms, spec=spec),
+        protection_price=terms.protection_price,
+        filled=order.filled_quantity,
+        # The stop of a cover order: it must be able to follow what the first order got.
+        is_exit=order.variety is Variety.CO and order.parent_id is not None,
+    )
+    denial = RiskGate(book, now=now, without=order.id).change_denial(draft, quote)
+    if denial is not None:
+        raise ChangeDenied(denial.message, code=denial.code)
+
+
+def _prices_of(terms: OrderTerms) -> tuple[object, ...]:
+    return terms.order_type, terms.price, terms.trigger_price, terms.protection_price
 
 
 def _protection(order: LockedOrder, draft: Draft, *, quote: Quote | None) -> Decimal | None:

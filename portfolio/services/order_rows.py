@@ -30,6 +30,9 @@ from portfolio.services.ledger import plain
 from portfolio.services.locking import LockedBook
 from portfolio.services.placed import minutes_of
 
+# How the slot references of orders begin that close what is left of an intraday position.
+SQUARE_OFF = "square-off:"
+
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:

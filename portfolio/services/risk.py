@@ -13,7 +13,15 @@ from market.domain.enums import TERMINAL_STATUSES
 from market.domain.ticks import Quote
 from portfolio.domain.drafts import Draft
 from portfolio.domain.fees import ZERO
-from portfolio.domain.risk import Denial, Limits, OwnUnits, Surroundings, find_denial, growth_of
+from portfolio.domain.risk import (
+    Denial,
+    Limits,
+    OwnUnits,
+    Surroundings,
+    find_change_denial,
+    find_denial,
+    growth_of,
+)
 from portfolio.models import Book
 from portfolio.services.locking import LockedBook
 
@@ -37,13 +45,18 @@ _LIMITS = """
        AND (book_id IS NULL OR book_id = %(book)s)
      ORDER BY id FOR UPDATE
 """
+# While a change is asked for, either version may trade.
 _UNITS = """
     SELECT o.book_id, o.instrument_id, 0 AS held, NULL::timestamptz AS opened_at,
-           CASE o.side WHEN 'BUY' THEN o.quantity - o.filled_quantity ELSE 0 END AS buys,
-           CASE o.side WHEN 'SELL' THEN o.quantity - o.filled_quantity ELSE 0 END AS sells,
-           (o.quantity - o.filled_quantity) * coalesce(o.price, o.protection_price, 0) AS value
+           CASE o.side WHEN 'BUY' THEN units ELSE 0 END AS buys,
+           CASE o.side WHEN 'SELL' THEN units ELSE 0 END AS sells,
+           units * greatest(coalesce(o.price, o.protection_price, 0),
+                            (o.pending_change->>'price')::numeric) AS value
       FROM portfolio_order o
-     WHERE o.user_id = %(user)s AND o.status <> ALL(%(terminal)s)
+     CROSS JOIN LATERAL (
+           SELECT greatest(o.quantity, (o.pending_change->>'quantity')::numeric)
+                  - o.filled_quantity AS units) may_trade
+     WHERE o.user_id = %(user)s AND o.status <> ALL(%(terminal)s) AND o.id <> %(without)s
        AND (%(account)s::bigint IS NULL OR o.venue_account_id = %(account)s)
        AND (%(book)s::bigint IS NULL OR o.book_id = %(book)s)
      UNION ALL
@@ -94,10 +107,20 @@ class _Scope:
 class RiskGate:
     """The gate of one transaction: asks policy about each order, counting those let through."""
 
-    def __init__(self, book: LockedBook, *, count: int, now: datetime) -> None:
-        """Look at switches and limits; also draw the ids of `count` orders in the same query."""
+    def __init__(
+        self, book: LockedBook, *, now: datetime, count: int = 0, without: int = 0
+    ) -> None:
+        """Look at switches and limits; also draw the ids of `count` orders in the same query.
+
+        The order `without` is to be changed: as it stands it counts against nothing.
+        """
         self._book, self._now = book, now
-        scope = {"user": book.user_id, "account": book.venue_account_id, "book": book.id}
+        scope = {
+            "user": book.user_id,
+            "account": book.venue_account_id,
+            "book": book.id,
+            "without": without,
+        }
         with connection.cursor() as cursor:
             cursor.execute(_LOOK, {**scope, "count": count})
             self.order_ids, self._kill_reason, has_limits = cursor.fetchone()
@@ -107,9 +130,24 @@ class RiskGate:
 
     def verdict(self, draft: Draft, quote: Quote | None) -> Denial | None:
         """Return why policy denies the order, or None and count it as open."""
+        own = self._own_of(draft)
+        denial = find_denial(draft, self._around(draft, quote, own))
+        if denial is None:
+            self._count(draft, own)
+        return denial
+
+    def change_denial(self, draft: Draft, quote: Quote | None) -> Denial | None:
+        """Return why policy denies that the order left out becomes this one, or None."""
+        return find_change_denial(draft, self._around(draft, quote, self._own_of(draft)))
+
+    def _own_of(self, draft: Draft) -> OwnUnits | None:
+        if self._own is None:
+            return None
+        return self._own.get(draft.instrument.instrument_token, OwnUnits())
+
+    def _around(self, draft: Draft, quote: Quote | None, own: OwnUnits | None) -> Surroundings:
         token = draft.instrument.instrument_token
-        own = None if self._own is None else self._own.get(token, OwnUnits())
-        around = Surroundings(
+        return Surroundings(
             quote=quote,
             now=self._now,
             trading_state=self._book.trading_state,
@@ -117,10 +155,6 @@ class RiskGate:
             limits=[scope.limits_for(token) for scope in self._scopes],
             own=own,
         )
-        denial = find_denial(draft, around)
-        if denial is None:
-            self._count(draft, own)
-        return denial
 
     def _count(self, draft: Draft, own: OwnUnits | None) -> None:
         token = draft.instrument.instrument_token
@@ -135,13 +169,13 @@ def _read_scopes(scope: Mapping[str, int]) -> list[_Scope]:
     with connection.cursor() as cursor:
         cursor.execute(_LIMITS, scope)
         rows = cursor.fetchall()
-        return [_read_scope(cursor, scope["user"], row) for row in rows]
+        return [_read_scope(cursor, scope, row) for row in rows]
 
 
-def _read_scope(cursor: Any, user_id: int, row: Sequence[Any]) -> _Scope:
+def _read_scope(cursor: Any, scope: Mapping[str, int], row: Sequence[Any]) -> _Scope:
     _, account_id, book_id, *limits = row
     found = _Scope(*limits)
-    values = {"user": user_id, "account": account_id, "book": book_id, "terminal": _TERMINAL}
+    values = {**scope, "account": account_id, "book": book_id, "terminal": _TERMINAL}
     cursor.execute(_REACH, values)
     for token, value, units in cursor.fetchall():
         found.open_value += value

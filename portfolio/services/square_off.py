@@ -33,6 +33,7 @@ from portfolio.services.ledger import Postings
 from portfolio.services.locking import lock_purse
 from portfolio.services.margin import News, keep_collateral
 from portfolio.services.order_changes import cancel_all
+from portfolio.services.order_rows import SQUARE_OFF
 from portfolio.services.orders import OrderRequest, place_order
 from portfolio.services.sql import run_statements
 
@@ -103,7 +104,7 @@ def square_off(
         day = trading_day(spec.calendar, source, each.since)
         try:
             placed += _close(
-                each, spec, quote, prefix=f"square-off:{day}", now=now, enqueue=enqueue
+                each, spec, quote, prefix=f"{SQUARE_OFF}{day}", now=now, enqueue=enqueue
             )
         except (PortfolioError, DatabaseError):
             logger.exception(
@@ -127,7 +128,7 @@ def _close(
         slot = f"{prefix}:{spec.instrument_token}"
         orders = Order.objects.filter(book=opened.book_id, instrument=spec.instrument_token)
         live = orders.exclude(status__in=_TERMINAL)
-        own = live.filter(slot_ref__startswith="square-off:")
+        own = live.filter(slot_ref__startswith=SQUARE_OFF)
         if live.exclude(pk__in=own).exists():
             cancel_all(
                 opened.book_id,
