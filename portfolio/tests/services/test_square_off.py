@@ -175,7 +175,7 @@ def test_what_cannot_be_closed_stays_and_is_told_of(intraday, ongc, manual, capl
             case "closed":
                 at, source = ist("2 15:31:00"), LIVE
                 assert run(ongc, at, source=source) == 0
-            case "killed":
+            case _:
                 scope = KillSwitch.Scope.BOOK
                 set_kill(scope, intraday.pk, active=True, reason="test", now=at)
                 assert run(ongc, at) == 0
