@@ -85,11 +85,14 @@ class Script:
         )
         self._lines: Queue[str] = Queue()
         self._errors: list[str] = []
+        self._threads: list[Thread] = []
         for stream, take in (
             (self._process.stdout, self._lines.put),
             (self._process.stderr, self._errors.append),
         ):
-            Thread(target=self._read, args=(stream, take), daemon=True).start()
+            thread = Thread(target=self._read, args=(stream, take), daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def _read(self, stream: Any, take: Any) -> None:
         for line in stream:
@@ -121,7 +124,17 @@ class Script:
         try:
             return self._process.wait(timeout=10)
         finally:
-            self._process.kill()
+            self.close()
+
+    def close(self) -> None:
+        """Leave nothing of it behind."""
+        self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def trade_a_day(copy: RunningCopy, script: Script, owner: str) -> dict[str, Any]:
@@ -129,6 +142,17 @@ def trade_a_day(copy: RunningCopy, script: Script, owner: str) -> dict[str, Any]
     program = copy.scenario("open_program", owner=owner)
     root = {"root": copy.url, "ws_root": copy.url.replace("http", "ws")}
     script.tell(json.dumps({**program, **root}))
+    try:
+        last = _played(copy, script, program)
+    finally:
+        code = script.end()
+    assert code == 0, f"{last}\n{script.said()}"
+    report: dict[str, Any] = json.loads(last)
+    return report
+
+
+def _played(copy: RunningCopy, script: Script, program: dict[str, str]) -> str:
+    """Answer what the script asks for; return its last words."""
     last = ""
     for line in script.heard():
         last = line
@@ -142,9 +166,7 @@ def trade_a_day(copy: RunningCopy, script: Script, owner: str) -> dict[str, Any]
         elif line == "RESTART":
             restart_web(copy)
             script.tell("restarted")
-    assert script.end() == 0, f"{last}\n{script.said()}"
-    report: dict[str, Any] = json.loads(last)
-    return report
+    return last
 
 
 def restart_web(copy: RunningCopy) -> None:

@@ -74,11 +74,10 @@ assert(quotes[ONGC].timestamp instanceof Date);
 const last = (await call('getLTP', ONGC))[ONGC].last_price;
 assert(last > 0);
 assert((await call('getOHLC', [ONGC]))[ONGC].ohlc.close > 0);
-assert((await call('getTriggerRange', 'buy', [ONGC]))[ONGC].upper > 0);
 const to = new Date(), from = new Date(to - 2 * 86400e3);
 await pause(400);
 const candles = await kc.getHistoricalData(ONGC_TOKEN, 'minute', from, to, false, true);
-assert(candles.length > 0 && candles[0].date instanceof Date && candles[0].oi === 0);
+assert(candles.length > 0 && candles[0].date instanceof Date, JSON.stringify(candles[0]));
 note('quotes and candles');
 
 // Trade.
