@@ -5,25 +5,12 @@ from typing import Any
 
 from rest_framework import serializers
 
+from api.fields import PlainNumber, WholeNumber
 from market.domain.enums import OrderType, Product, Side, TimeInForce
-from market.domain.typed_numbers import plain_number
 
 MOST_LEGS = 50
 # A day, in minutes.
 LONGEST_TTL = 1440
-
-
-class PlainNumber(serializers.DecimalField):
-    """A number in plain decimals: no exponent, no grouping, no NaN."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=28, decimal_places=12, **options)
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        """Return the number."""
-        if plain_number(str(data)) is None:
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 def _price(help_text: str) -> PlainNumber:
@@ -59,10 +46,10 @@ class OrderForm(OrderChangeForm):
     quantity = PlainNumber(help_text="Units, a multiple of the lot")
     product = serializers.ChoiceField([each.value for each in Product])
     order_type = serializers.ChoiceField([each.value for each in OrderType])
-    validity_ttl = serializers.IntegerField(
+    validity_ttl = WholeNumber(
         required=False, min_value=0, max_value=LONGEST_TTL, help_text="Minutes, with validity TTL"
     )
-    iceberg_legs = serializers.IntegerField(
+    iceberg_legs = WholeNumber(
         required=False, min_value=2, max_value=MOST_LEGS, help_text="Variety iceberg"
     )
     iceberg_quantity = PlainNumber(required=False, help_text="Units of each leg; variety iceberg")

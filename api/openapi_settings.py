@@ -29,6 +29,7 @@ SETTINGS: dict[str, Any] = {
     "DISABLE_ERRORS_AND_WARNINGS": False,
     "PREPROCESSING_HOOKS": ["api.openapi.only_the_api"],
     "POSTPROCESSING_HOOKS": ["api.openapi.finished"],
+    "ENFORCE_NON_BLANK_FIELDS": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "TAGS": [
         {"name": "Session", "description": "Tokens for a log-in, renewal, log-out"},

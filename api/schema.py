@@ -87,7 +87,7 @@ def documented(
 
 
 def documented_csv(
-    summary: str, *, errors: Sequence[int] = (), tag: str
+    summary: str, *, errors: Sequence[int] = (), tag: str, **extra: Any
 ) -> Callable[[Method], Method]:
     """Describe a method that answers with a CSV file under a strong tag."""
     answers: dict[Any, Any] = {
@@ -97,7 +97,7 @@ def documented_csv(
         304: OpenApiResponse(description="You have this file: it carries the tag that you sent."),
         **{each: _failure(each) for each in sorted({*_ALWAYS, *errors})},
     }
-    return extend_schema(summary=summary, request=None, responses=answers, tags=[tag])
+    return extend_schema(summary=summary, request=None, responses=answers, tags=[tag], **extra)
 
 
 def _success(data: Data, summary: str) -> Any:

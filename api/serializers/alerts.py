@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.forms_orders import PlainNumber
+from api.fields import PlainNumber, WholeNumber
 from api.wire import integer, number, wire_time
 from market.domain.enums import OrderType, Product, Side, TimeInForce
 from portfolio.domain.alerts import AlertKind, AlertStatus, Operator
@@ -62,7 +62,7 @@ class ItemForm(serializers.Serializer[Any]):
 
     exchange = serializers.CharField(max_length=12)
     tradingsymbol = serializers.CharField(max_length=60)
-    weight = serializers.IntegerField(required=False, min_value=0, max_value=1_000_000)
+    weight = WholeNumber(required=False, min_value=0, max_value=1_000_000)
 
 
 class ParamsForm(serializers.Serializer[Any]):
@@ -118,7 +118,7 @@ class BasketItemData(serializers.Serializer[Any]):
     tradingsymbol = serializers.CharField()
     exchange = serializers.CharField()
     instrument_token = serializers.IntegerField()
-    weight = serializers.IntegerField()
+    weight = WholeNumber()
     params = BasketParamsData()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.forms_orders import PlainNumber
+from api.fields import PlainNumber
 from api.wire import number, wire_time
 from market.domain.enums import OrderType, Product, Side, TimeInForce
 from portfolio.domain.gtt import GttKind, GttStatus, Levels

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
@@ -68,3 +70,37 @@ def test_it_is_served_with_a_page_to_browse_it():
     assert "/api/schema?format=json" in page.text
     assert "<style" not in page.text
     assert "onload" not in page.text
+
+
+def test_numbers_of_forms_are_described_as_they_are_read(schema):
+    components = schema["components"]["schemas"]
+    quantity = re.compile(components["OrderForm"]["properties"]["quantity"]["pattern"])
+    assert all(quantity.match(text) for text in ("1", "0.5", ".5", "260.05"))
+    assert not any(quantity.match(text) for text in ("", "-1", "1e5", "1_0", "1,0", "NaN", "٣"))
+    below = re.compile(components["OrderForm"]["properties"]["market_protection"]["pattern"])
+    assert below.match("-1")
+
+
+def test_forms_of_our_own_addresses_are_closed(schema):
+    components = schema["components"]["schemas"]
+    assert components["AmountForm"]["additionalProperties"] is False
+    assert "additionalProperties" not in components["OrderForm"]
+
+
+def test_answers_name_their_headers_and_unknown_addresses(schema):
+    for path, method, operation in operations(schema):
+        answers = operation["responses"]
+        for status in ("429", "503"):
+            assert answers[status]["headers"]["Retry-After"]["required"], (path, method)
+        assert ("404" in answers) or "{" not in path, (path, method)
+        assert ("304" in answers) == ("ETag" in answers["200"].get("headers", {})), (path, method)
+
+
+def test_whoever_places_something_finds_an_example(schema):
+    bare = []
+    for path, method, operation in operations(schema):
+        for content in operation.get("requestBody", {"content": {}})["content"].values():
+            is_shown = path.startswith("/session/") or "/bots/{" in path
+            if not content.get("examples") and not is_shown:
+                bare.append((method, path))
+    assert not bare

@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from api import examples
 from api.alerting import terms_of, uuids_of
 from api.envelope import success
 from api.inputs import read_form
@@ -47,7 +48,13 @@ class Alerts(ApiView):
         return success([alert_row(each) for each in alerts_of(session_of(request).user)])
 
     @documented(
-        "Set an alert", data=AlertData, form=AlertForm, errors=(400,), tag=_TAG, description=_ABOUT
+        "Set an alert",
+        data=AlertData,
+        form=AlertForm,
+        examples=examples.ALERTS,
+        errors=(400,),
+        tag=_TAG,
+        description=_ABOUT,
     )
     def post(self, request: Request) -> HttpResponse:
         """Set an alert."""
@@ -92,7 +99,12 @@ class OneAlert(ApiView):
         return success(alert_row(alert_of(session_of(request).user, uuid)))
 
     @documented(
-        "Change an alert", data=AlertData, form=AlertChangeForm, errors=(400, 404), tag=_TAG
+        "Change an alert",
+        data=AlertData,
+        form=AlertChangeForm,
+        examples=examples.ALERTS,
+        errors=(400, 404),
+        tag=_TAG,
     )
     def put(self, request: Request, uuid: UUID) -> HttpResponse:
         """Give an alert other terms; it begins anew, enabled unless the status says otherwise."""

@@ -1,13 +1,16 @@
 """Bots for programs: our own addresses in the same envelope; unknown fields are refused."""
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from api import bot_acts
+from api import bot_acts, examples
 from api.envelope import success
+from api.fields import PlainNumber, WholeNumber
 from api.inputs import StrictForm, read_form, read_query
 from api.schema import documented
 from api.serializers import bots as wire
@@ -25,15 +28,11 @@ _TAG = "Bots"
 MOST_ROWS = 200
 
 
-def _number(**options: Any) -> Any:
-    return serializers.DecimalField(max_digits=28, decimal_places=12, **options)
-
-
 class BotForm(serializers.Serializer[Any]):
     """A bot to be made: its kind, and the parameters of the kind by their names."""
 
     kind = serializers.ChoiceField(sorted(KINDS))
-    venue_account_id = serializers.IntegerField(
+    venue_account_id = WholeNumber(
         required=False,
         min_value=1,
         max_value=10**18,
@@ -54,8 +53,8 @@ class ListForm(StrictForm):
 class PageForm(StrictForm):
     """Which rows to list, newest first."""
 
-    limit = serializers.IntegerField(default=50, min_value=1, max_value=MOST_ROWS)
-    before = serializers.IntegerField(
+    limit = WholeNumber(default=50, min_value=1, max_value=MOST_ROWS)
+    before = WholeNumber(
         required=False, min_value=1, max_value=10**18, help_text="Only rows older than this id"
     )
 
@@ -77,13 +76,13 @@ class StopForm(StrictForm):
 class AmountForm(StrictForm):
     """Money in quote asset."""
 
-    amount = _number(min_value=0)
+    amount = PlainNumber(min_value=Decimal(0))
 
 
 class PayOutForm(StrictForm):
     """Money in quote asset; without an amount all that can be released."""
 
-    amount = _number(min_value=0, default=None)
+    amount = PlainNumber(min_value=Decimal(0), default=None)
 
 
 class Kinds(ApiView):
@@ -98,7 +97,13 @@ class Kinds(ApiView):
 class Kind(ApiView):
     """GET /bots/kinds/{kind}."""
 
-    @documented("One kind of bot", data=wire.KindData, errors=(400,), tag=_TAG)
+    @documented(
+        "One kind of bot",
+        data=wire.KindData,
+        errors=(400,),
+        tag=_TAG,
+        parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=sorted(KINDS))],
+    )
     def get(self, request: Request, kind: str) -> HttpResponse:
         """Return one kind."""
         return success(wire.kind_row(strategy_of(kind)))
@@ -117,7 +122,14 @@ class Bots(ApiView):
         rows = bots_for(user).filter(**query)
         return success([wire.bot_row(bot, pending=pending.get(bot.pk, ())) for bot in rows])
 
-    @documented("Make a bot", data=wire.BotData, form=BotForm, errors=(400, 404), tag=_TAG)
+    @documented(
+        "Make a bot",
+        data=wire.BotData,
+        form=BotForm,
+        errors=(400, 404),
+        tag=_TAG,
+        examples=examples.BOTS,
+    )
     def post(self, request: Request) -> HttpResponse:
         """Check the parameters against the market and keep the bot; it is not started."""
         values = read_form(request, BotForm)
@@ -133,6 +145,7 @@ class Preview(ApiView):
         form=BotForm,
         errors=(400, 404),
         tag=_TAG,
+        examples=examples.BOTS,
     )
     def post(self, request: Request) -> HttpResponse:
         """Return levels, orders, costs and warnings at the market price; nothing is kept."""

@@ -8,6 +8,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
 from accounts.exceptions import InvalidInput
+from api import examples
 from api import forms_charges as forms
 from api.envelope import success
 from api.inputs import read_query, read_rows
@@ -43,6 +44,7 @@ class OrderMargins(_Calculator):
         "What each order would need and cost by itself",
         data=wire.OrderMarginData(many=True),
         rows=forms.MarginRow,
+        examples=examples.MARGINS,
         query=forms.MarginQuery,
         errors=(400, 503),
         tag=_TAG,
@@ -65,6 +67,7 @@ class BasketMargins(_Calculator):
         "What orders would need and cost together",
         data=wire.BasketMarginData,
         rows=forms.MarginRow,
+        examples=examples.MARGINS,
         query=forms.BasketQuery,
         errors=(400, 503),
         tag=_TAG,
@@ -90,6 +93,7 @@ class OrderCharges(_Calculator):
         "What orders that have traded cost, item by item",
         data=wire.OrderChargesData(many=True),
         rows=forms.ChargesRow,
+        examples=examples.CHARGES,
         errors=(400,),
         tag=_TAG,
     )

@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
+from api import examples
 from api.envelope import success
 from api.placing import newest_quote
 from api.schema import documented
@@ -34,6 +35,7 @@ class Triggers(ApiView):
         "Set a trigger",
         data=TriggerIdData,
         form=GttForm,
+        examples=examples.TRIGGERS,
         errors=(400,),
         tag=_TAG,
         description="No money and no units are held before it fires. It fires at equality too, "
@@ -63,7 +65,12 @@ class OneTrigger(ApiView):
         return success(trigger_row(trigger_of(session_of(request).user, trigger_id)))
 
     @documented(
-        "Change an active trigger", data=TriggerIdData, form=GttForm, errors=(400, 404), tag=_TAG
+        "Change an active trigger",
+        data=TriggerIdData,
+        form=GttForm,
+        examples=examples.TRIGGERS,
+        errors=(400, 404),
+        tag=_TAG,
     )
     def put(self, request: Request, trigger_id: int) -> HttpResponse:
         """Give a trigger other terms; it keeps its id, its instrument and its end."""

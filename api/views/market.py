@@ -24,6 +24,7 @@ from api.serializers.market import (
     quote_of,
     range_of,
 )
+from api.serializers.user import EXCHANGES
 from api.views.base import ApiView
 from market.domain.enums import Side
 from market.selectors import instruments_named
@@ -60,7 +61,12 @@ class Instruments(ApiView):
 class ExchangeInstruments(ApiView):
     """GET /instruments/{exchange}."""
 
-    @documented_csv("The instruments of an exchange, as CSV", errors=(400,), tag="Market")
+    @documented_csv(
+        "The instruments of an exchange, as CSV",
+        errors=(400,),
+        tag="Market",
+        parameters=[OpenApiParameter("exchange", str, OpenApiParameter.PATH, enum=EXCHANGES)],
+    )
     def get(self, request: Request, exchange: str) -> HttpResponse:
         """Return the file of one exchange."""
         return csv_response(request, exchange_file(exchange, now=timezone.now()))

@@ -7,6 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
+from api import examples
 from api.budgets import Rate
 from api.changing import cancel, change
 from api.envelope import success
@@ -86,6 +87,7 @@ class OrderOrVariety(ApiView):
         "Place an order",
         data=wire.PlacedData,
         form=OrderForm,
+        examples=examples.PLACED,
         errors=(400,),
         tag=_TAG,
         parameters=[_in_path("name", enum=_VARIETIES, description="The order's variety")],
@@ -105,6 +107,7 @@ class OneOrder(ApiView):
         "Change an order",
         data=wire.OrderIdData,
         form=OrderChangeForm,
+        examples=examples.CHANGED,
         errors=(400, 404),
         tag=_TAG,
         parameters=[_in_path("variety", enum=_VARIETIES), _in_path("order_id")],

@@ -1,14 +1,18 @@
 """What the user holds, has traded today and can spend (kite-api.md 1.5 Portfolio, User)."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.exceptions import InvalidInput
+from api import examples
 from api.envelope import success
+from api.fields import PlainNumber
 from api.inputs import read_form
 from api.schema import documented
 from api.serializers import portfolio as wire
@@ -37,9 +41,7 @@ class ConversionForm(serializers.Serializer[Any]):
     position_type = serializers.ChoiceField(
         ["day", "overnight"], help_text="Taken; units of today go first whatever it says"
     )
-    quantity = serializers.DecimalField(
-        max_digits=28, decimal_places=12, min_value=0, help_text="Units to convert"
-    )
+    quantity = PlainNumber(min_value=Decimal(0), help_text="Units to convert")
     old_product = serializers.ChoiceField([each.value for each in Product])
     new_product = serializers.ChoiceField([each.value for each in Product])
 
@@ -62,6 +64,7 @@ class Positions(ApiView):
         "Convert a position to another product",
         data=serializers.BooleanField(),
         form=ConversionForm,
+        examples=examples.CONVERTED,
         errors=(400,),
         tag=_TAG,
     )
@@ -157,7 +160,15 @@ class Margins(ApiView):
 class SegmentMargins(ApiView):
     """GET /user/margins/{segment}."""
 
-    @documented("Money of one segment", data=wire.MarginData, errors=(400,), tag="User")
+    @documented(
+        "Money of one segment",
+        data=wire.MarginData,
+        errors=(400,),
+        tag="User",
+        parameters=[
+            OpenApiParameter("segment", str, OpenApiParameter.PATH, enum=[*wire.SEGMENT_ASSETS])
+        ],
+    )
     def get(self, request: Request, segment: str) -> HttpResponse:
         """Return one segment."""
         found = _margins(request).get(segment)
