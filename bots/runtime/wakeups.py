@@ -23,7 +23,8 @@ LIMIT = 5_000
 # Written out, so that the partial index of due times is found.
 _AWAKE = ", ".join(f"'{status}'" for status in sorted(AWAKE_STATUSES))
 
-# Two index range scans per price (a plain join would look at every armed band). A bot that is
+# Two index range scans per price (a plain join would look at every armed band), each with two
+# ends: of a single comparison the planner expects a third of the table, and reads all of it. A bot that is
 # being stepped right now is skipped, never waited for: its instrument's interval is kept and
 # asked about again.
 _HIT = """
@@ -34,11 +35,12 @@ _HIT = """
          CROSS JOIN LATERAL (
                SELECT bot_id FROM bots_botband
                 WHERE is_armed AND wake_below IS NOT NULL
-                  AND instrument_id = price.token AND wake_below >= price.low
+                  AND instrument_id = price.token AND wake_below BETWEEN price.low AND 1e15
                UNION ALL
                SELECT bot_id FROM bots_botband
                 WHERE is_armed AND wake_above IS NOT NULL
-                  AND instrument_id = price.token AND wake_above <= price.high) AS band
+                  AND instrument_id = price.token
+                  AND wake_above BETWEEN -1e15 AND price.high) AS band
     ), free AS MATERIALIZED (
         SELECT id FROM bots_bot WHERE id IN (SELECT bot_id FROM hit)
            FOR NO KEY UPDATE SKIP LOCKED
