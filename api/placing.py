@@ -25,7 +25,6 @@ from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
 from market.exceptions import InstrumentNotFound
 from market.models import Instrument
-from market.selectors import instrument_by_symbol
 from market.streams import connect, read_quotes
 from portfolio.domain.compliance import rules_of
 from portfolio.exceptions import (
@@ -36,7 +35,7 @@ from portfolio.exceptions import (
 )
 from portfolio.models import Book, Order
 from portfolio.selectors.api_orders import units_elsewhere
-from portfolio.services.intraday import book_for
+from portfolio.services.intraday import book_for, place_for
 from portfolio.services.order_plans import (
     AuctionTerms,
     CoverTerms,
@@ -199,9 +198,9 @@ def _wish(request: Request, variety: Variety, fields: dict[str, Any]) -> Wish:
     product = Product(fields["product"])
     if product not in session.app.products:
         raise Refused(f"The app {session.app.name} may not trade {product}.")
-    instrument = _instrument(fields)
+    instrument, found = _place_of(session.user, product, fields)
     quote = newest_quote(instrument.pk)
-    book = book_for(
+    book = found or book_for(
         session.user,
         product=product,
         quote_asset=instrument.quote_asset,
@@ -212,9 +211,12 @@ def _wish(request: Request, variety: Variety, fields: dict[str, Any]) -> Wish:
     return Wish(instrument, book, wanted, quote)
 
 
-def _instrument(fields: dict[str, Any]) -> Instrument:
+def _place_of(
+    user: User, product: Product, fields: dict[str, Any]
+) -> tuple[Instrument, Book | None]:
+    names = {name: fields[name] for name in ("exchange", "tradingsymbol")}
     try:
-        return instrument_by_symbol(f"{fields['exchange']}:{fields['tradingsymbol']}")
+        return place_for(user, product=product, **names)
     except InstrumentNotFound as error:
         raise InvalidInput(str(error), field="tradingsymbol", code="unknown") from error
 

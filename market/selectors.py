@@ -45,8 +45,13 @@ def instrument_by_symbol(symbol: str) -> Instrument:
     exchange, _, tradingsymbol = symbol.partition(":")
     found = next(iter(Instrument.objects.raw(_BY_SYMBOL, [exchange, tradingsymbol])), None)
     if found is None:
-        raise InstrumentNotFound(f"There is no instrument {symbol!r}. Keys look like NSE:ONGC.")
+        raise no_instrument(symbol)
     return found
+
+
+def no_instrument(symbol: str) -> InstrumentNotFound:
+    """Return the refusal of a key that names nothing."""
+    return InstrumentNotFound(f"There is no instrument {symbol!r}. Keys look like NSE:ONGC.")
 
 
 def instrument_by_token(token: int) -> Instrument:

@@ -5,6 +5,7 @@ Everything here is a hint or a cache: PostgreSQL is the truth, and losing Redis 
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -36,6 +37,7 @@ __all__ = [
     "GATEWAY_CHANNEL",
     "PROCESSES",
     "TICKS_CHANNEL",
+    "UserEvent",
     "beat",
     "connect",
     "connect_async",
@@ -46,6 +48,7 @@ __all__ = [
     "missed_events",
     "plain",
     "push_event",
+    "push_events",
     "put_ticks",
     "read_beats",
     "read_intervals",
@@ -169,9 +172,14 @@ def _pool(url: str) -> redis.ConnectionPool:
     return redis.ConnectionPool.from_url(url, socket_timeout=5, socket_connect_timeout=5)
 
 
+@cache
+def _client(url: str) -> redis.Redis:
+    return redis.Redis(connection_pool=_pool(url))
+
+
 def connect() -> redis.Redis:
-    """Return a client on this process's shared connection pool."""
-    return redis.Redis(connection_pool=_pool(settings.REDIS_URL))
+    """Return this process's client, which all its threads share."""
+    return _client(settings.REDIS_URL)
 
 
 def connect_async() -> redis.asyncio.Redis:
@@ -317,26 +325,44 @@ def _event_keys(user_id: int) -> tuple[str, str]:
     return f"events:{user_id}:seq", f"events:{user_id}:ring"
 
 
+@dataclass(frozen=True, slots=True)
+class UserEvent:
+    """What the open pages and programs of one user are told."""
+
+    user_id: int
+    kind: str
+    data: Mapping[str, Any]
+
+
 def push_event(user_id: int, kind: str, data: Mapping[str, Any]) -> None:
-    """Send a private event to a user's open pages; call it from on_commit.
+    """Send a private event to a user's open pages; see `push_events`."""
+    push_events([UserEvent(user_id, kind, data)])
+
+
+def push_events(events: Sequence[UserEvent]) -> None:
+    """Send private events to users' open pages, in one round trip; call it from on_commit.
 
     A page that misses events asks for them again or reloads, so a silent Redis is only logged.
     """
-    body = b'"kind":' + orjson.dumps(kind) + b',"data":' + orjson.dumps(data, default=_json_default)
-    sequence_key, ring_key = _event_keys(user_id)
     try:
-        connect().eval(
-            _PUSH_EVENT,
-            2,
-            sequence_key,
-            ring_key,
-            cast("str", body),
-            user_channel(user_id),
-            str(EVENT_RING_SIZE),
-            str(_EVENT_SECONDS),
-        )
+        if len(events) == 1:
+            connect().eval(*_event_script(events[0]))
+        elif events:
+            with connect().pipeline(transaction=False) as pipe:
+                for event in events:
+                    pipe.eval(*_event_script(event))
+                pipe.execute()
     except redis.RedisError:
-        logger.warning("event not pushed user=%s kind=%s", user_id, kind, exc_info=True)
+        told = [(event.user_id, event.kind) for event in events]
+        logger.warning("events not pushed (user, kind)=%s", told, exc_info=True)
+
+
+def _event_script(event: UserEvent) -> tuple[Any, ...]:
+    """Return the script that sends an event, with its keys and arguments."""
+    data = orjson.dumps(event.data, default=_json_default)
+    body = b'"kind":' + orjson.dumps(event.kind) + b',"data":' + data
+    keys, channel = _event_keys(event.user_id), user_channel(event.user_id)
+    return (_PUSH_EVENT, len(keys), *keys, body, channel, EVENT_RING_SIZE, _EVENT_SECONDS)
 
 
 def _json_default(value: object) -> str:

@@ -145,12 +145,12 @@ class TestAccepted:
         assert balances(desk.book)["HELD", "NSE:ONGC"] == 10
 
 
-def test_one_order_takes_9_statements(desk):
-    """Session; instrument; book; then the transaction: lock, pots, switches with the id, writes."""
+def test_one_order_takes_8_statements(desk):
+    """Session; instrument with book; then the transaction: lock, pots, switches with the id, writes."""
     bought(desk)
     with CaptureQueriesContext(connection) as queries:
         bought(desk)
-    assert len(queries) == 9, [each["sql"] for each in queries]
+    assert len(queries) == 8, [each["sql"] for each in queries]
     with CaptureQueriesContext(connection) as queries:
         bought(desk, key="k")
     # The key is looked up and kept.

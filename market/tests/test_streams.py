@@ -130,7 +130,7 @@ async def test_missed_events_are_given_or_said_to_be_gone(redis_client, after, c
 def test_an_event_without_redis_is_logged_and_harms_nobody(settings, caplog):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     streams.push_event(7, "order", {})
-    assert "event not pushed" in caplog.text
+    assert "events not pushed" in caplog.text
 
 
 def test_heartbeats_are_read_by_name(redis_client):

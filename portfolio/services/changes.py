@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from market.domain.enums import OrderStatus, Variety
-from market.streams import push_event
+from market.streams import UserEvent, push_events
 from portfolio.domain.event_chain import event_hash
 from portfolio.domain.ledger import AccountKind, Entry, PostingKind, moved
 from portfolio.domain.order_state import BOOK_VISIBLE, EventKind, check_transition
@@ -327,13 +327,15 @@ class Changes:
             row = {name: getattr(order, name) for name in _NEWS}
             news = _order_news(order.id, row, steps=steps.get(order.id, ()))
             told.setdefault(order.user_id, []).append(news)
-        for user_id, rows in told.items():
-            _push_orders(user_id, rows)
+        events = [each for user_id, rows in told.items() for each in _order_events(user_id, rows)]
         for trade in self._trades:
-            _push(trade["user_id"], "trade", {name: trade[name] for name in _TRADE_NEWS})
+            data = {name: trade[name] for name in _TRADE_NEWS}
+            events.append(UserEvent(trade["user_id"], "trade", data))
         # Whoever shows money hears of holds through the orders, of the rest through this.
-        for user_id in {trade["user_id"] for trade in self._trades}:
-            _push(user_id, "balance", {})
+        owners = {trade["user_id"] for trade in self._trades}
+        events += [UserEvent(user_id, "balance", {}) for user_id in owners]
+        if events:
+            transaction.on_commit(lambda: push_events(events))
 
 
 def _order_id(news: OrderNews) -> int:
@@ -358,14 +360,8 @@ def _order_news(order_id: int, row: Mapping[str, Any], *, steps: Iterable[int]) 
     return {"id": order_id, **{name: row[name] for name in _NEWS}, "steps": told}
 
 
-def _push_orders(user_id: int, news: list[dict[str, Any]]) -> None:
+def _order_events(user_id: int, news: list[dict[str, Any]]) -> list[UserEvent]:
     if len(news) <= _TOLD_ONE_BY_ONE:
-        for each in news:
-            _push(user_id, "order", each)
-        return
+        return [UserEvent(user_id, "order", each) for each in news]
     steps = [step for each in news for step in each["steps"]]
-    _push(user_id, "order", {"id": None, "count": len(news), "steps": steps})
-
-
-def _push(user_id: int, kind: str, news: dict[str, Any]) -> None:
-    transaction.on_commit(lambda: push_event(user_id, kind, news))
+    return [UserEvent(user_id, "order", {"id": None, "count": len(news), "steps": steps})]

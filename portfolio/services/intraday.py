@@ -20,6 +20,8 @@ from market.domain.enums import FeeMode, Product, Side
 from market.domain.formatting import plain
 from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
+from market.models import Instrument
+from market.selectors import no_instrument
 from market.streams import push_event
 from portfolio.domain.drafts import is_intraday
 from portfolio.domain.fees import ZERO
@@ -27,7 +29,7 @@ from portfolio.domain.ledger import AccountKind, PostingKind, Pot
 from portfolio.domain.positions import move_in, move_out
 from portfolio.exceptions import InsufficientUnits, InvalidOrder
 from portfolio.models import Book, PositionConversion, VenueAccount
-from portfolio.selectors.order_margins import trading_account, trading_book
+from portfolio.selectors.order_margins import trading_account, trading_book, trading_place
 from portfolio.services.accounts import manual_book, open_book
 from portfolio.services.ledger import Postings
 from portfolio.services.locking import LockedBook, lock_books
@@ -46,12 +48,30 @@ def book_for(user: User, *, product: Product, quote_asset: str, now: datetime) -
     if product is Product.NRML:
         message = "Product NRML is for futures, which come later; use CNC or MIS"
         raise InvalidOrder(message, field="product", code="NOT_OFFERED")
-    kind = Book.Kind.INTRADAY if product is Product.MIS else Book.Kind.MANUAL
-    found = trading_book(user, quote_asset, kind=kind)
+    found = trading_book(user, quote_asset, kind=_kind_for(product))
     if found is not None:
         return found
     account = trading_account(user, quote_asset)
     return intraday_book(account, now=now) if product is Product.MIS else manual_book(account)
+
+
+def _kind_for(product: Product) -> Book.Kind:
+    return Book.Kind.INTRADAY if product is Product.MIS else Book.Kind.MANUAL
+
+
+def place_for(
+    user: User, *, product: Product, exchange: str, tradingsymbol: str
+) -> tuple[Instrument, Book | None]:
+    """Return an instrument and, where it is there already, the book that `book_for` would return.
+
+    Raises `InstrumentNotFound`.
+    """
+    instrument, book = trading_place(
+        user, exchange=exchange, tradingsymbol=tradingsymbol, kind=_kind_for(product)
+    )
+    if instrument is None:
+        raise no_instrument(f"{exchange}:{tradingsymbol}")
+    return instrument, None if product is Product.NRML else book
 
 
 def intraday_book(account: VenueAccount, *, now: datetime) -> Book:
