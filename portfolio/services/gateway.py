@@ -54,7 +54,7 @@ _CANDIDATES = f"""
      WHERE o.status = 'READY' AND v.shard_id = %s AND v.status = 'READY'
        AND (o.send_after IS NULL OR o.send_after <= %s)
      ORDER BY o.id LIMIT %s
-       FOR UPDATE OF o SKIP LOCKED
+       FOR NO KEY UPDATE OF o SKIP LOCKED
 """  # noqa: S608 - own column names
 _WORK = """
     SELECT EXISTS (SELECT 1 FROM portfolio_order o

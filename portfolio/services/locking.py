@@ -56,6 +56,8 @@ class LockedBook:
 
 
 _BOOK_COLUMNS = [field.name for field in fields(LockedBook) if field.name != "fees"]
+# NO KEY: whoever writes a row about a book or an order (the gateway's claim, which holds orders and
+# no book) has its foreign key checked at commit, and would wait here for us while we wait for it.
 # A schedule counts by the wall clock; an account younger than its first schedule has that one.
 _BOOKS = """
     SELECT b.id, b.user_id, b.venue_account_id, b.kind, b.trading_state, b.quote_asset,
@@ -71,7 +73,7 @@ _BOOKS = """
                      CASE WHEN s.valid_from <= %s THEN s.valid_from END DESC NULLS LAST,
                      s.valid_from
             LIMIT 1) f ON true
-     WHERE b.id = ANY(%s) ORDER BY b.id FOR UPDATE OF b
+     WHERE b.id = ANY(%s) ORDER BY b.id FOR NO KEY UPDATE OF b
 """
 # Both books of the purse that a book belongs to.
 _PURSE = """
@@ -268,7 +270,7 @@ _ORDERS = (
     + ", ".join(f"o.{name}" for name in ORDER_COLUMNS)
     + ", i.exchange, i.base_asset, i.quote_asset FROM portfolio_order o"
     " JOIN market_instrument i ON i.instrument_token = o.instrument_id"
-    " WHERE {where} ORDER BY o.id FOR UPDATE OF o"
+    " WHERE {where} ORDER BY o.id FOR NO KEY UPDATE OF o"
 )
 _BY_ID = _ORDERS.format(where="o.id = ANY(%s)")
 _BY_CLIENT_ID = _ORDERS.format(
