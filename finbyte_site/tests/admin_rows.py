@@ -28,6 +28,7 @@ from portfolio.models import (
     OrderEvent,
     OrderPlan,
     Position,
+    PositionConversion,
     Postback,
     RateSecond,
     RiskLimit,
@@ -174,6 +175,23 @@ def _plant_orders(book: Book, instrument: Instrument, now: datetime) -> None:
         recorded_at=now,
     )
     Position.objects.create(user=book.user, book=book, instrument=instrument, updated_at=now)
+    intraday = Book.objects.create(
+        user=book.user,
+        venue_account=book.venue_account,
+        kind="INTRADAY",
+        name="Intraday",
+        quote_asset="INR",
+        created_at=now,
+    )
+    PositionConversion.objects.create(
+        user=book.user,
+        instrument=instrument,
+        old_book=intraday,
+        new_book=book,
+        quantity=ONE,
+        cost=ONE,
+        at=now,
+    )
     IdempotencyKey.objects.create(
         user=book.user, key="k", request_hash="h", order=order, created_at=now
     )

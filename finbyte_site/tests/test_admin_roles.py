@@ -14,6 +14,7 @@ LOOKS = frozenset({"view"})
 MORE = {
     (Role.RISK_OFFICER, "portfolio.RiskLimit"): {"add", "change"},
     (Role.ADMINISTRATOR, "portfolio.RiskLimit"): {"add", "change", "delete"},
+    (Role.ADMINISTRATOR, "portfolio.ChargeRates"): {"add"},
     (Role.ADMINISTRATOR, "accounts.User"): {"change"},
 }
 USER_ACTS = [
@@ -44,7 +45,7 @@ ACTIONS = {
         "accounts.User": USER_ACTS,
         "accounts.ApiApp": ["revoke", "set_addresses"],
         "accounts.ApiSession": ["end"],
-        "portfolio.VenueAccount": STOPS,
+        "portfolio.VenueAccount": [*STOPS, "charge_flat", "charge_indian"],
         "portfolio.Book": STOPS,
         "portfolio.KillSwitch": STOPS,
         "portfolio.RiskLimit": ["delete_selected"],

@@ -125,22 +125,10 @@ def order_row(
         "book_id": book.id,
         "instrument_id": spec.instrument_token,
         "client_order_id": client_order_id(request.slot_ref, book.venue_account_id),
-        "slot_ref": request.slot_ref,
-        "origin_step": request.origin_step,
-        "origin_slot": request.origin_slot,
-        "source": request.source,
-        "api_app_id": request.api_app_id,
-        "tag": request.tag,
-        "parent_id": request.parent_id,
-        "variety": request.variety,
-        "validity_ttl": minutes_of(request),
-        "disclosed_quantity": request.disclosed_quantity,
-        "market_protection": request.market_protection,
-        "meta": dict(request.meta),
+        **_as_asked(request),
         "side": draft.side,
         "order_type": draft.order_type,
         "product": draft.product,
-        "time_in_force": request.time_in_force,
         "quantity": draft.quantity,
         "price": draft.price,
         "trigger_price": draft.trigger_price,
@@ -155,6 +143,25 @@ def order_row(
         "send_after": _send_after(request, quote, now=now),
         "created_at": now,
         "updated_at": now,
+    }
+
+
+def _as_asked(request: OrderRequest) -> dict[str, Any]:
+    """Return what goes into the row as it was asked for."""
+    return {
+        "slot_ref": request.slot_ref,
+        "origin_step": request.origin_step,
+        "origin_slot": request.origin_slot,
+        "source": request.source,
+        "api_app_id": request.api_app_id,
+        "tag": request.tag,
+        "parent_id": request.parent_id,
+        "variety": request.variety,
+        "time_in_force": request.time_in_force,
+        "validity_ttl": minutes_of(request),
+        "disclosed_quantity": request.disclosed_quantity,
+        "market_protection": request.market_protection,
+        "meta": dict(request.meta),
     }
 
 
