@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from market.domain.calendars import is_open, square_off_at
-from market.domain.enums import Product, Side
+from market.domain.enums import OrderType, Product, Side
 from market.domain.formatting import format_money, plain
 from market.domain.instruments import InstrumentSpec
 from market.domain.ticks import Quote
@@ -131,19 +131,31 @@ def _switch_denial(draft: Draft, around: Surroundings) -> Denial | None:
         return Denial(DenialCode.KILL_SWITCH, f"Trading is stopped: {around.kill_reason}")
     if around.trading_state == "HALTED":
         return Denial(DenialCode.BOOK_HALTED, "Trading in this book is halted")
-    return None if _reduces(draft, around) else _growing_denial(draft, around)
+    return _growing_denial(draft, around) or _ended_denial(draft, around)
 
 
 def _growing_denial(draft: Draft, around: Surroundings) -> Denial | None:
     """Return why policy denies an order that does more than reduce a position."""
-    if around.trading_state == "REDUCING":
+    if around.trading_state == "REDUCING" and not _reduces(draft, around):
         return Denial(DenialCode.BOOK_REDUCING, "This book may only reduce its position")
-    if _has_ended(draft, around):
-        message = f"MIS trading of {draft.instrument.symbol} has ended for the day"
-        return Denial(
-            DenialCode.R1_SESSION_CLOSED, f"{message}: positions are squared off, none is opened"
-        )
     return None
+
+
+def _ended_denial(draft: Draft, around: Surroundings) -> Denial | None:
+    """Return why policy denies an intraday order after its day: it may only close, and at once.
+
+    Squaring off waits while any other order of the instrument is open, so none may rest.
+    """
+    if not _has_ended(draft, around):
+        return None
+    is_at_once = draft.is_exit or draft.order_type is OrderType.MARKET
+    if is_at_once and _reduces(draft, around):
+        return None
+    words = f"MIS trading of {draft.instrument.symbol} has ended for the day"
+    return Denial(
+        DenialCode.R1_SESSION_CLOSED,
+        f"{words}: only a MARKET order that closes a position is taken",
+    )
 
 
 def _reduces(draft: Draft, around: Surroundings) -> bool:

@@ -211,8 +211,18 @@ def test_nothing_is_opened_while_the_day_ends(alice, intraday, ongc, manual):
 def test_a_position_left_of_yesterday_can_be_closed_by_hand_not_made_larger(intraday, ongc, manual):
     open_position(intraday, ongc, Side.SELL, 10, at=ist("2 10:00:00"))
     today = ist("3 10:00:00")
-    denied, taken = (
-        place(intraday, request_of(ongc, side, 10), last=260, now=today)[0]
-        for side in (Side.SELL, Side.BUY)
-    )
-    assert (denied.code, taken.code) == ("R1_SESSION_CLOSED", "")
+    codes = [
+        place(intraday, request_of(ongc, side, 10, price), last=260, now=today)[0].code
+        for side, price in ((Side.SELL, None), (Side.BUY, 260), (Side.BUY, None))
+    ]
+    assert codes == ["R1_SESSION_CLOSED", "R1_SESSION_CLOSED", ""]
+
+
+def test_nobody_keeps_a_position_open_with_orders_that_never_trade(intraday, ongc, manual):
+    open_position(intraday, ongc, Side.BUY, 10, at=ist("2 10:00:00"))
+    at = ist("3 05:55:00")
+    for price, trigger in ((280, None), (None, 240)):
+        request = request_of(ongc, Side.SELL, 10, price, trigger=trigger)
+        order = place(intraday, request, last=260, now=at)[0]
+        assert (order.status, order.code) == (OrderStatus.DENIED, "R1_SESSION_CLOSED")
+    assert run(ongc, at) == 1
