@@ -212,7 +212,9 @@ def _book_money(
     fees = changes.books[order.book_id].fees
     before = order.filled_quantity
     order.filled_quantity = before + report.quantity
-    hold_after = min(order.full_hold, order.hold_remaining) if order.hold_remaining else ZERO
+    # A fill of all there was ends the order, whatever change was asked for: nothing stays held.
+    still_needs = order.full_hold if order.remaining else ZERO
+    hold_after = min(still_needs, order.hold_remaining)
     order.filled_quantity = before
     terms = FillTerms(
         book_id=order.book_id,

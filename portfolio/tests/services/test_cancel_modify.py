@@ -208,3 +208,17 @@ def test_the_worst_price_of_a_stop_moves_with_its_trigger(book, alice, ongc, now
     assert Order.objects.get().protection_price == 294
     # 10 x 294 and fees of 0.05 %.
     assert balances(book)["HELD", "INR"] == number("2941.47")
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_complete_fill_overtakes_a_change_to_more(book, ongc, now, side):
+    give(book, ongc.base_asset, 30, now=now)
+    request = make_request(ongc, side, quantity=10, price=260)
+    order_id = place(book, request, last=260, now=now)[0].order_id
+    send(order_id, now=now)
+    modify_order(book, order_id, quantity=number(30), now=now, enqueue=no_hint)
+    fill(order_id, 10, 260, now=now)
+    order = Order.objects.get(pk=order_id)
+    assert (order.status, order.filled_quantity, order.hold_remaining) == ("FILLED", 10, 0)
+    assert order.pending_change is None
+    assert [kind for kind, _ in balances(book) if kind == "HELD"] == []
