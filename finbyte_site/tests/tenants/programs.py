@@ -118,13 +118,15 @@ CALLS: dict[str, dict[str, Call]] = {
     "instruments": {"get": Call()},
     "instruments/rules": {"get": Call()},
     "instruments/<str:exchange>": {"get": Call(parts={"exchange": "=NSE"})},
-    "instruments/historical/<str:token>/<str:interval>": {
+    "instruments/historical/<int:instrument_token>/<str:interval>": {
         "get": Call(
-            parts={"token": "=633601", "interval": "=minute"},
+            parts={"instrument_token": "=633601", "interval": "=minute"},
             fields={"from": "2026-11-20", "to": "2026-11-21"},
         )
     },
-    "instruments/trigger_range/<str:side>": {"get": Call(parts={"side": "=buy"}, fields=_I)},
+    "instruments/trigger_range/<str:transaction_type>": {
+        "get": Call(parts={"transaction_type": "=buy"}, fields=_I)
+    },
     "quote": {"get": Call(fields=_I)},
     "quote/ohlc": {"get": Call(fields=_I)},
     "quote/ltp": {"get": Call(fields=_I)},
@@ -139,11 +141,11 @@ CALLS: dict[str, dict[str, Call]] = {
         "post": Call(fields=ALERT),
         "delete": Call(named={"uuid": "alert"}),
     },
-    "alerts/<str:uuid>": {
+    "alerts/<uuid:uuid>": {
         "get": _owned(uuid="alert"),
         "put": Call(parts={"uuid": "alert"}, fields=ALERT),
     },
-    "alerts/<str:uuid>/history": {"get": _owned(uuid="alert")},
+    "alerts/<uuid:uuid>/history": {"get": _owned(uuid="alert")},
     **{
         f"mf/{name}": {"get": Call()}
         for name in ("instruments", "orders", "sips", "holdings", "allotments")
@@ -202,7 +204,7 @@ def send(method: str, pattern: str, *, about: Program, header: str | None) -> An
     address = "/" + pattern
     for part, name in call.parts.items():
         value = name[1:] if name.startswith("=") else about.ids[name]
-        for kind in ("str", "int"):
+        for kind in ("str", "int", "uuid"):
             address = address.replace(f"<{kind}:{part}>", str(value))
     named = {name: about.ids[thing] for name, thing in call.named.items()}
     query = urlencode({**call.fields, **named}, doseq=True)
