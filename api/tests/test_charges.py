@@ -471,6 +471,15 @@ def test_prices_that_are_wrong_are_named(desk):
         assert told["data"] == {"field": f"body[0].{field}", "code": code}, (address, changes)
 
 
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_more_than_any_market_has_is_refused(desk, address):
+    name = "average_price" if address.startswith("/charges") else "price"
+    for quantity, price in ((10**12, 10**12), (10**12, 1001)):
+        body = [row_for(address, **{"quantity": quantity, name: price})]
+        told = refused(post(desk, address, body), 400, "InputException")
+        assert told["data"] == {"field": "quantity", "code": "ABOVE_MAX"}
+
+
 @pytest.mark.parametrize(
     ("address", "name"),
     [

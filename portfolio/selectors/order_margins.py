@@ -14,6 +14,7 @@ from market.exceptions import QuoteUnavailable
 from market.models import Instrument
 from portfolio.domain.account_fees import AccountFees, Deal
 from portfolio.domain.charges import Charges
+from portfolio.domain.drafts import LARGEST_VALUE
 from portfolio.domain.fees import ZERO
 from portfolio.domain.order_margins import (
     BasketMargin,
@@ -154,6 +155,9 @@ def _charges(
     order: Wanted, fees: Mapping[str, AccountFees], *, price: Decimal, now: datetime
 ) -> Charges:
     spec = order.instrument
+    if order.quantity * price > LARGEST_VALUE:
+        message = f"The value of the order of {spec.symbol} is too large"
+        raise InvalidOrder(message, field="quantity", code="ABOVE_MAX")
     deal = Deal(order.side, spec.exchange, order.product, now)
     return fees[spec.quote_asset].of_order(deal, order.quantity, price)
 
