@@ -174,9 +174,9 @@ class IcebergData(serializers.Serializer[Any]):
 
 
 class CoverData(serializers.Serializer[Any]):
-    """What was asked of the stop of a cover order."""
+    """Where the stop of a cover order stands."""
 
-    trigger_price = serializers.CharField()
+    trigger_price = serializers.FloatField()
 
 
 class MetaData(serializers.Serializer[Any]):
@@ -188,7 +188,9 @@ class MetaData(serializers.Serializer[Any]):
     client_order_id = serializers.CharField(required=False)
     algo_id = serializers.CharField(required=False)
     iceberg = IcebergData(required=False)
-    cover = CoverData(required=False)
+    cover = CoverData(
+        required=False, help_text="Of the first order; its stop has a trigger price of its own."
+    )
 
 
 class OrderData(serializers.Serializer[Any]):

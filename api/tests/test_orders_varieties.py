@@ -79,9 +79,10 @@ class TestCover:
         order_id = bought(desk, "co", trigger_price="255")
         row = row_of(desk, order_id)
         assert (row["variety"], row["order_type"], row["price"]) == ("co", "LIMIT", 260)
-        assert row["meta"] == {"cover": {"trigger_price": "255"}}
+        assert row["meta"] == {"cover": {"trigger_price": 255}}
         data(desk.put(f"/orders/co/{order_id}", trigger_price="256.5"))
         assert str(OrderPlan.objects.get().trigger_price.normalize()) == "256.5"
+        assert row_of(desk, order_id)["meta"] == {"cover": {"trigger_price": 256.5}}
         data(desk.delete(f"/orders/co/{order_id}"))
         assert row_of(desk, order_id)["status"] == "CANCELLED"
 
@@ -97,6 +98,7 @@ class TestCover:
         entry, stop = data(desk.get("/orders"))
         assert (entry["status"], stop["transaction_type"]) == ("COMPLETE", "SELL")
         assert stop["parent_order_id"] == str(order_id)
+        assert (entry["meta"], stop["meta"]) == ({"cover": {"trigger_price": 255}}, {})
         assert (stop["order_type"], stop["quantity"]) == ("MARKET", 10)
 
     def test_getting_out_without_redis_waits_for_a_price(self, desk, now, monkeypatch):

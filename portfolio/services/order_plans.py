@@ -31,13 +31,12 @@ from portfolio.domain.order_plans import (
 )
 from portfolio.exceptions import InvalidOrder, NoAuction, OrderNotFound
 from portfolio.models import Order, OrderPlan
-from portfolio.services.ledger import plain
 from portfolio.services.locking import lock_for, require_transaction
 from portfolio.services.modifications import OrderChange, modify_order
 from portfolio.services.order_changes import Owner, cancel_order, orders_of
 from portfolio.services.orders import OrderRequest, PlacedOrder, place_order
 from portfolio.services.placed import placed_order, stored_orders
-from portfolio.services.plan_requests import iceberg_meta
+from portfolio.services.plan_requests import cover_meta, iceberg_meta
 from portfolio.services.plan_steps import active_plan, end_plan, orders_of_plan, take_step
 from portfolio.services.slices import place_slices
 
@@ -118,7 +117,7 @@ def _entry(request: OrderRequest, terms: CoverTerms) -> OrderRequest:
     )
     if defect is not None:
         raise refusal_of(defect)
-    meta = {**request.meta, "cover": {"trigger_price": plain(terms.trigger_price)}}
+    meta = {**request.meta, **cover_meta(terms.trigger_price)}
     return replace(request, variety=Variety.CO, trigger_price=None, meta=meta)
 
 
@@ -263,6 +262,8 @@ def _move_trigger(
         )
     plan.trigger_price = trigger
     plan.save(update_fields=["trigger_price"])
+    entry.meta = {**entry.meta, **cover_meta(trigger)}
+    entry.save(update_fields=["meta"])
 
 
 def _order_of(owner: Owner, order_id: int) -> Order:

@@ -12,7 +12,7 @@ from portfolio.models import Order, OrderPlan
 from portfolio.services.order_rows import OrderRequest
 
 # What belongs to one order alone of all that a program may have put on the first.
-_OWN = frozenset({"client_order_id", "iceberg"})
+_OWN = frozenset({"client_order_id", "cover", "iceberg"})
 
 
 def iceberg_meta(
@@ -28,6 +28,11 @@ def iceberg_meta(
             "remaining_quantity": _json_number(total - placed),
         }
     }
+
+
+def cover_meta(trigger: Decimal) -> dict[str, Any]:
+    """Return what the wire shows of the stop that the first order of a cover order will have."""
+    return {"cover": {"trigger_price": _json_number(trigger)}}
 
 
 def _json_number(value: Decimal) -> int | float:
