@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from accounts.services.api_apps import set_addresses
 from accounts.tests.api_apps import make_app, open_session
 from api.tests.desk import make_desk
 from bots.domain.spot_grid_config import GridConfig
@@ -212,3 +213,20 @@ def test_another_app_of_the_same_user_sees_them_too(desk, alice, now):
 
     answer = Client().get(f"/bots/{bot_id}", headers={"authorization": header})
     assert data(answer)["bot_id"] == bot_id
+
+
+def test_an_app_has_bots_trade_where_it_may_trade_itself(desk, now):
+    bot = data(desk.post("/bots", **GRID))["bot_id"]
+    set_addresses(desk.made.app, ["198.51.100.9"], client_address=None, now=now)
+    for path, fields in (("/bots", GRID), *((f"/bots/{bot}/{act}", {}) for act in ACTS)):
+        answer = refused(desk.post(path, **fields), 403, "PermissionException")
+        assert "registered addresses" in answer["message"]
+    assert (Bot.objects.count(), BotCommand.objects.count()) == (1, 0)
+    assert data(desk.get(f"/bots/{bot}"))["status"] == "VALIDATED"
+
+
+def test_an_app_without_delivery_has_no_bots_trade(bob, now, redis_client):
+    desk = make_desk(bob, now=now, products=["MIS"])
+    put_ticks(redis_client, [make_quote(make_instrument(), "260", now=now)])
+    refused(desk.post("/bots", **GRID), 403, "PermissionException")
+    assert not Bot.objects.exists()

@@ -1,14 +1,27 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
+from accounts.models import ApiApp
+from accounts.services.api_apps import set_addresses
 from api.tests.desk import make_desk
-from market.domain.enums import Side
+from market.domain.enums import Product, Side
 from market.streams import put_ticks
-from portfolio.tests.factories import make_instrument, make_quote, make_request, place, trade_now
+from portfolio.models import PositionConversion
+from portfolio.services.intraday import book_for
+from portfolio.tests.factories import (
+    fill,
+    make_instrument,
+    make_quote,
+    make_request,
+    place,
+    send,
+    trade_now,
+)
 
 pytestmark = pytest.mark.django_db
 MOCKS = Path(__file__).parents[3] / "shared/data/exchange-payloads/kite"
@@ -32,8 +45,6 @@ def data(response):
 
 
 def quote(redis_client, price, close, *, now, symbol="NSE:ONGC"):
-    from dataclasses import replace  # noqa: PLC0415
-
     made = make_quote(make_instrument(symbol), price, now=now)
     put_ticks(redis_client, [replace(made, previous_close=type(made.last_price)(str(close)))])
 
@@ -289,3 +300,36 @@ def test_the_wire_is_kites(desk, redis_client, now):
             assert kinds(ours[name]) == kinds(value), name
             if isinstance(value, dict):
                 assert set(ours[name]) == set(value)
+
+
+def test_an_app_converts_into_what_it_may_trade_and_from_where_it_may(desk, redis_client, now):
+    trade_now(desk.book, make_instrument(), quantity=10, price="260", now=now)
+    quote(redis_client, "261", "255", now=now)
+    app = desk.made.app
+    ApiApp.objects.filter(pk=app.pk).update(products=["CNC"])
+    refused = desk.put("/portfolio/positions", **CONVERSION)
+    assert (refused.status_code, refused.json()["error_type"]) == (403, "PermissionException")
+    ApiApp.objects.filter(pk=app.pk).update(products=["CNC", "MIS"])
+    set_addresses(app, ["198.51.100.9"], client_address=None, now=now)
+    refused = desk.put("/portfolio/positions", **CONVERSION)
+    assert "registered addresses" in refused.json()["message"]
+    assert not PositionConversion.objects.exists()
+
+
+def test_a_converted_position_that_was_squared_off(desk, redis_client, now):
+    ongc = make_instrument()
+    trade_now(desk.book, ongc, quantity=10, price="260", now=now)
+    quote(redis_client, "261", "255", now=now)
+    assert data(desk.put("/portfolio/positions", **CONVERSION)) is True
+    intraday = book_for(desk.user, product=Product.MIS, quote_asset="INR", now=now)
+    sale = replace(make_request(ongc, Side.SELL, quantity=4, price=265), product=Product.MIS)
+    order = place(intraday, sale, last=265, now=now)[0].order_id
+    send(order, now=now)
+    fill(order, 4, 265, now=now)
+    rows = {row["product"]: row for row in data(desk.get("/portfolio/positions"))["net"]}
+    mis, cnc = rows["MIS"], rows["CNC"]
+    assert (mis["quantity"], mis["overnight_quantity"], mis["pnl"]) == (0, 0, 20)
+    assert (mis["buy_quantity"], mis["buy_value"]) == (4, 1040)
+    assert (mis["sell_quantity"], mis["sell_value"]) == (4, 1060)
+    assert (cnc["quantity"], cnc["overnight_quantity"], cnc["buy_value"]) == (6, 0, 1560)
+    assert data(desk.get("/portfolio/holdings")) == []

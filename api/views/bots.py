@@ -16,12 +16,14 @@ from api.schema import documented
 from api.serializers import bots as wire
 from api.serializers.order_standing import standing_now
 from api.serializers.orders import OrderData, TradeData, order_row, trade_row
+from api.triggers import require_entitled
 from api.views.base import ApiView
 from api.writes import session_of, write_once
 from bots.domain.enums import BotStatus, StopMode
 from bots.registry import KINDS, strategy_of
 from bots.selectors import bot_of, bots_for, fills_of, pending_commands_of
 from bots.services.bots import discard_bot
+from market.domain.enums import Product
 from portfolio.selectors.api_orders import orders_of_book, steps_of
 
 _TAG = "Bots"
@@ -132,8 +134,10 @@ class Bots(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Check the parameters against the market and keep the bot; it is not started."""
+        # Bots trade: whoever may not place orders may not have them placed.
+        user = require_entitled(request, Product.CNC).user
         values = read_form(request, BotForm)
-        return write_once(request, bot_acts.creation(session_of(request).user, values))
+        return write_once(request, bot_acts.creation(user, values))
 
 
 class Preview(ApiView):
@@ -185,8 +189,8 @@ class _Act(ApiView):
 
     def act(self, request: Request, bot_id: int) -> HttpResponse:
         """Ask and return the bot's row; what is on its way is in `pending`."""
+        user = require_entitled(request, Product.CNC).user
         terms = read_form(request, self.form)
-        user = session_of(request).user
         return write_once(request, bot_acts.act_on(user, bot_id, name=self.name, terms=terms))
 
 

@@ -16,6 +16,7 @@ from api.fields import PlainNumber
 from api.inputs import read_form
 from api.schema import documented
 from api.serializers import portfolio as wire
+from api.triggers import require_entitled
 from api.views.base import ApiView
 from api.wire import wire_time
 from api.writes import session_of, write_once
@@ -80,7 +81,7 @@ class Positions(ApiView):
             new_product=Product(fields["new_product"]),
         )
         quote = read_quotes(connect(), [instrument.pk]).get(instrument.pk)
-        user = session_of(request).user
+        user = require_entitled(request, wanted.new_product).user
 
         def convert() -> bool:
             convert_position(user, wanted, quote=quote, now=timezone.now())
