@@ -16,7 +16,7 @@ from portfolio.domain.postbacks import told_as
 from portfolio.exceptions import InsufficientFunds, InsufficientUnits
 from portfolio.models import Book
 from portfolio.services.ledger import Postings, reach_mate
-from portfolio.services.locking import LockedBook, LockedOrder
+from portfolio.services.locking import LockedBook, LockedOrder, Look
 from portfolio.services.margin import News, OrderNews, keep_collateral, news_of, news_of_row
 from portfolio.services.positions import Holdings
 from portfolio.services.postbacks import INSERT_POSTBACKS, outbox_row
@@ -111,16 +111,18 @@ class Changes:
         books: Mapping[int, LockedBook],
         *,
         assets: Iterable[str] = (),
+        pots: Look | None = None,
         asked_at: datetime | None = None,
     ) -> None:
         """Begin on locked books; `assets` are those whose pots will be needed.
 
+        They are read now, or were with the lock (`pots`).
         `asked_at` is given where somebody asks for more (placing, changing): then collateral must
         be there in full, and the other book of the purse pays what is missing.
         """
         self.books = books
         self._asked_at = asked_at
-        self.postings = Postings(books.values(), assets)
+        self.postings = Postings(books.values(), assets, pots=pots)
         self.holdings: Holdings | None = None
         self._inserted: list[dict[str, Any]] = []
         self._orders: dict[int, LockedOrder] = {}

@@ -23,13 +23,13 @@ from portfolio.domain.ledger import (
 )
 from portfolio.exceptions import InsufficientFunds, InsufficientUnits, InvalidOrder
 from portfolio.models import Book, LedgerTransaction
-from portfolio.services.locking import LockedBook, lock_books
+from portfolio.services.locking import LockedBook, Look, lock_books
 from portfolio.services.positions import move_position, receive_position
 from portfolio.services.sql import Statement, run_statements
 
 _POTS = """
     SELECT id, book_id, kind, asset, balance FROM portfolio_ledgeraccount
-     WHERE asset = ANY(%s) AND (book_id = ANY(%s) OR book_id IS NULL)
+     WHERE asset = ANY(%(assets)s) AND (book_id = ANY(%(books)s) OR book_id IS NULL)
 """
 _MAKE_POTS = """
     INSERT INTO portfolio_ledgeraccount (book_id, kind, asset, balance)
@@ -83,6 +83,11 @@ class _Source:
     amount: Decimal
 
 
+def pots_of(assets: Iterable[str]) -> Look:
+    """Return the look at the pots that books have for the assets."""
+    return Look(_POTS, {"assets": sorted(set(assets))})
+
+
 class Postings:
     """Balances of locked books in memory, and the postings that change them, until saved.
 
@@ -91,15 +96,20 @@ class Postings:
     MARGIN has what it must), in both books of a purse money comes from the other one, if locked.
     """
 
-    def __init__(self, books: Iterable[LockedBook], assets: Iterable[str]) -> None:
-        """Read the pots of the books (all locked) for the assets."""
+    def __init__(
+        self, books: Iterable[LockedBook], assets: Iterable[str], *, pots: Look | None = None
+    ) -> None:
+        """Read the pots of the books (all locked) for the assets; `pots` has read them already."""
         self._books = {book.id: book for book in books}
         self._assets = set(assets)
         self._ids: dict[Pot, int] = {}
         self._balances: dict[Pot, Decimal] = {}
         self._changes: dict[Pot, Decimal] = defaultdict(Decimal)
         self._postings: list[Posting] = []
-        if self._assets:
+        if pots is not None:
+            self._assets |= set(pots.values["assets"])
+            self._keep(pots.rows)
+        elif self._assets:
             self._read()
 
     def reach(self, *, assets: Iterable[str] = (), book: LockedBook | None = None) -> None:
@@ -112,13 +122,17 @@ class Postings:
             self._read()
 
     def _read(self) -> None:
+        look = pots_of(self._assets)
         with connection.cursor() as cursor:
-            cursor.execute(_POTS, [sorted(self._assets), sorted(self._books)])
-            for identity, book_id, kind, asset, balance in cursor.fetchall():
-                pot = Pot(book_id, AccountKind(kind), asset)
-                self._ids[pot] = identity
-                if balance is not None:
-                    self._balances[pot] = balance
+            cursor.execute(look.query, {**look.values, "books": sorted(self._books)})
+            self._keep(cursor.fetchall())
+
+    def _keep(self, rows: Iterable[Sequence[Any]]) -> None:
+        for identity, book_id, kind, asset, balance in rows:
+            pot = Pot(book_id, AccountKind(kind), asset)
+            self._ids[pot] = identity
+            if balance is not None:
+                self._balances[pot] = balance
 
     def balance(self, book_id: int, kind: AccountKind, asset: str) -> Decimal:
         """Return a balance, postings made so far included."""

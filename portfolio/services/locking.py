@@ -4,8 +4,8 @@ Every write of orders, positions and money in a book happens under that book's r
 belongs to a book never has to wait below it. Two books are locked in one call, ascending.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from json import loads
@@ -55,7 +55,7 @@ class LockedBook:
         return cls(fees=fees, **values)
 
 
-_BOOK_COLUMNS = [field.name for field in fields(LockedBook) if field.name != "fees"]
+_BOOK_COLUMNS = [each.name for each in fields(LockedBook) if each.name != "fees"]
 # NO KEY: whoever writes a row about a book or an order (the gateway's claim, which holds orders and
 # no book) has its foreign key checked at commit, and would wait here for us while we wait for it.
 # A schedule counts by the wall clock; an account younger than its first schedule has that one.
@@ -69,11 +69,11 @@ _BOOKS = """
       LEFT JOIN LATERAL (
            SELECT maker_rate, taker_rate, kind FROM portfolio_feeschedule s
             WHERE s.venue_account_id = v.id
-            ORDER BY s.valid_from <= %s DESC,
-                     CASE WHEN s.valid_from <= %s THEN s.valid_from END DESC NULLS LAST,
+            ORDER BY s.valid_from <= %(now)s DESC,
+                     CASE WHEN s.valid_from <= %(now)s THEN s.valid_from END DESC NULLS LAST,
                      s.valid_from
             LIMIT 1) f ON true
-     WHERE b.id = ANY(%s) ORDER BY b.id FOR NO KEY UPDATE OF b
+     WHERE b.id = ANY(%(books)s) ORDER BY b.id FOR NO KEY UPDATE OF b
 """
 # Both books of the purse that a book belongs to.
 _PURSE = """
@@ -90,30 +90,52 @@ def require_transaction() -> None:
         raise TransactionManagementError("orders are placed inside the caller's transaction")
 
 
+@dataclass(slots=True)
+class Look:
+    """What is read in the round trip that locks books, by a statement of its own after the lock.
+
+    Such a statement sees all that was committed before the lock was had; one with the lock in it
+    would not. `values` are its parameters by name, and `%(books)s` are the ids of the books.
+    """
+
+    query: str
+    values: Mapping[str, Any]
+    rows: list[Any] = field(default_factory=list)
+
+
 def lock_books(
-    book_ids: Iterable[int], *, now: datetime, skip_locked: bool = False
+    book_ids: Iterable[int], *, now: datetime, skip_locked: bool = False, looks: Sequence[Look] = ()
 ) -> dict[int, LockedBook]:
     """Lock books in ascending id; with `skip_locked` leave out those somebody else holds."""
-    query = _BOOKS + (" SKIP LOCKED" if skip_locked else "")
+    lock = _BOOKS + (" SKIP LOCKED" if skip_locked else "")
+    values: dict[str, Any] = {"now": now, "books": sorted(set(book_ids))}
+    for look in looks:
+        values |= look.values
     with connection.cursor() as cursor:
-        cursor.execute(query, [now, now, sorted(set(book_ids))])
+        cursor.execute("; ".join([lock, *(look.query for look in looks)]), values)
         rows = cursor.fetchall()
+        for look in looks:
+            cursor.nextset()
+            look.rows = cursor.fetchall()
     is_itemised = any(row[-1] == FeeKind.INDIAN_EQUITY for row in rows)
     table = charge_table() if is_itemised else None
     return {row[0]: LockedBook.of(row, table=table) for row in rows}
 
 
-def lock_for(book_id: int, products: Iterable[str], *, now: datetime) -> dict[int, LockedBook]:
+def lock_for(
+    book_id: int, products: Iterable[str], *, now: datetime, looks: Sequence[Look] = ()
+) -> dict[int, LockedBook]:
     """Lock the book that orders are asked of; for intraday ones its purse, which pays as well."""
-    is_intraday = any(product == Product.MIS for product in products)
-    return lock_purse(book_id, now=now) if is_intraday else lock_books([book_id], now=now)
+    if any(product == Product.MIS for product in products):
+        return lock_purse(book_id, now=now, looks=looks)
+    return lock_books([book_id], now=now, looks=looks)
 
 
-def lock_purse(book_id: int, *, now: datetime) -> dict[int, LockedBook]:
+def lock_purse(book_id: int, *, now: datetime, looks: Sequence[Look] = ()) -> dict[int, LockedBook]:
     """Lock a book together with the other one of its purse (Manual and Intraday)."""
     with connection.cursor() as cursor:
         cursor.execute(_PURSE, [book_id])
-        return lock_books([row[0] for row in cursor.fetchall()], now=now)
+        return lock_books([row[0] for row in cursor.fetchall()], now=now, looks=looks)
 
 
 def share_fence(shard: int, fence: int) -> None:
@@ -262,9 +284,7 @@ class LockedOrder:
 
 
 _OF_INSTRUMENT = ("exchange", "base_asset", "quote_asset")
-ORDER_COLUMNS = tuple(
-    field.name for field in fields(LockedOrder) if field.name not in _OF_INSTRUMENT
-)
+ORDER_COLUMNS = tuple(each.name for each in fields(LockedOrder) if each.name not in _OF_INSTRUMENT)
 _ORDERS = (
     "SELECT "  # noqa: S608 - column names of a dataclass
     + ", ".join(f"o.{name}" for name in ORDER_COLUMNS)

@@ -31,7 +31,8 @@ from portfolio.exceptions import InvalidOrder, NoAuction
 from portfolio.models import Book
 from portfolio.services.changes import Changes
 from portfolio.services.compliance import require_tradable
-from portfolio.services.locking import LockedBook, lock_for, require_transaction
+from portfolio.services.ledger import pots_of
+from portfolio.services.locking import LockedBook, Look, lock_for, require_transaction
 from portfolio.services.modifications import modify_order
 from portfolio.services.order_changes import cancel_all, cancel_order, cancel_slots
 from portfolio.services.order_rows import (
@@ -42,7 +43,7 @@ from portfolio.services.order_rows import (
     told_of,
 )
 from portfolio.services.placed import PlacedOrder, remember_key, stored_orders
-from portfolio.services.risk import RiskGate
+from portfolio.services.risk import RiskGate, policy_of
 
 __all__ = [
     "OrderRequest",
@@ -98,7 +99,9 @@ def place_orders(
     require_transaction()
     if not requests:
         return []
-    books = lock_for(book_id, (request.product for request in requests), now=now)
+    pots, policy = _pots_for(requests), policy_of(book_id, orders=len(requests))
+    products = [request.product for request in requests]
+    books = lock_for(book_id, products, now=now, looks=(pots, policy))
     book = _open_book(books.get(book_id), now=now)
     stored = stored_orders(book, requests)
     fresh = [index for index in range(len(requests)) if index not in stored]
@@ -108,8 +111,9 @@ def place_orders(
         _refuse_defect(drafts[index], book, quote=quote, now=now)
         _refuse_variety(requests[index], quote=quote, now=now)
     if fresh:
-        changes = Changes(books, assets=_assets_of(book, drafts.values()), asked_at=now)
-        stored |= _place(changes, book, requests, drafts=drafts, quotes=quotes, now=now)
+        changes = Changes(books, pots=pots, asked_at=now)
+        gate = RiskGate(book, policy=policy, now=now)
+        stored |= _place(changes, gate, requests, drafts=drafts, quotes=quotes, now=now)
         if any(stored[index].status is OrderStatus.READY for index in fresh):
             transaction.on_commit(enqueue)
     return [stored[index] for index in range(len(requests))]
@@ -120,11 +124,12 @@ def deny_order(
 ) -> PlacedOrder:
     """Keep an order as denied that could not be placed for somebody, so that he sees why."""
     require_transaction()
-    books = lock_for(book_id, [request.product], now=now)
+    policy = policy_of(book_id, orders=1)
+    books = lock_for(book_id, [request.product], now=now, looks=[policy])
     book, changes = books[book_id], Changes(books)
     quotes = {} if quote is None else {quote.instrument_token: quote}
     draft = _draft(request, quotes=quotes)
-    order_id = RiskGate(book, count=1, now=now).order_ids[0]
+    order_id = RiskGate(book, policy=policy, now=now).order_ids[0]
     row = order_row(book, request, draft, order_id=order_id, quote=quote, now=now)
     _write_order(changes, row, draft, denial=Denial(DenialCode.NOT_PLACED, reason))
     changes.save(now=now)
@@ -180,8 +185,10 @@ def _refuse_product(draft: Draft, book: LockedBook) -> None:
         raise InvalidOrder(message, field="product", code="NOT_OFFERED")
 
 
-def _assets_of(book: LockedBook, drafts: Iterable[Draft]) -> set[str]:
-    return {draft.instrument.base_asset for draft in drafts} | {book.quote_asset}
+def _pots_for(requests: Iterable[OrderRequest]) -> Look:
+    """Return the look at the pots of all assets asked for: a book takes orders in its own only."""
+    specs = [request.instrument for request in requests]
+    return pots_of(asset for spec in specs for asset in (spec.base_asset, spec.quote_asset))
 
 
 def _refuse_variety(request: OrderRequest, *, quote: Quote | None, now: datetime) -> None:
@@ -202,16 +209,16 @@ def _refuse_variety(request: OrderRequest, *, quote: Quote | None, now: datetime
 
 def _place(
     changes: Changes,
-    book: LockedBook,
+    gate: RiskGate,
     requests: Sequence[OrderRequest],
     *,
     drafts: Mapping[int, Draft],
     quotes: Mapping[int, Quote],
     now: datetime,
 ) -> dict[int, PlacedOrder]:
-    gate = RiskGate(book, count=len(drafts), now=now)
-    placed: dict[int, PlacedOrder] = {}
-    for (index, draft), order_id in zip(drafts.items(), gate.order_ids, strict=True):
+    book, placed = gate.book, {}
+    # There is an id for each request; those of requests that have their order already are left.
+    for (index, draft), order_id in zip(drafts.items(), gate.order_ids, strict=False):
         quote = quotes.get(draft.instrument.instrument_token)
         denial = gate.verdict(draft, quote)
         row = order_row(book, requests[index], draft, order_id=order_id, quote=quote, now=now)

@@ -23,17 +23,18 @@ from portfolio.domain.risk import (
     growth_of,
 )
 from portfolio.models import Book
-from portfolio.services.locking import LockedBook
+from portfolio.services.locking import LockedBook, Look
 
 _TERMINAL = sorted(TERMINAL_STATUSES)
-_LOOK = """
+_POLICY = """
     SELECT ARRAY(SELECT nextval('portfolio_order_id_seq') FROM generate_series(1, %(count)s)),
            (SELECT coalesce(nullif(reason, ''), lower(scope)) FROM portfolio_killswitch
-             WHERE is_active AND (scope, key) IN (('PLATFORM', 0), ('USER', %(user)s),
-                                  ('VENUE_ACCOUNT', %(account)s), ('BOOK', %(book)s)) LIMIT 1),
-           EXISTS (SELECT 1 FROM portfolio_risklimit WHERE user_id = %(user)s
-                      AND (venue_account_id IS NULL OR venue_account_id = %(account)s)
-                      AND (book_id IS NULL OR book_id = %(book)s))
+             WHERE is_active AND (scope, key) IN (('PLATFORM', 0), ('USER', b.user_id),
+                                  ('VENUE_ACCOUNT', b.venue_account_id), ('BOOK', b.id)) LIMIT 1),
+           EXISTS (SELECT 1 FROM portfolio_risklimit l WHERE l.user_id = b.user_id
+                      AND (l.venue_account_id IS NULL OR l.venue_account_id = b.venue_account_id)
+                      AND (l.book_id IS NULL OR l.book_id = b.id))
+      FROM portfolio_book b WHERE b.id = %(book)s
 """
 # Locked, because orders of the user's other books count too and do not wait for this book.
 _LIMITS = """
@@ -104,26 +105,30 @@ class _Scope:
         )
 
 
+def policy_of(book_id: int, *, orders: int = 0) -> Look:
+    """Return the look at a book's switches and limits; it also draws the ids of new orders."""
+    return Look(_POLICY, {"book": book_id, "count": orders})
+
+
 class RiskGate:
     """The gate of one transaction: asks policy about each order, counting those let through."""
 
     def __init__(
-        self, book: LockedBook, *, now: datetime, count: int = 0, without: int = 0
+        self, book: LockedBook, *, now: datetime, policy: Look | None = None, without: int = 0
     ) -> None:
-        """Look at switches and limits; also draw the ids of `count` orders in the same query.
+        """Look at switches and limits; `policy` is the look that went along with the lock.
 
         The order `without` is to be changed: as it stands it counts against nothing.
         """
-        self._book, self._now = book, now
+        self.book, self._now = book, now
         scope = {
             "user": book.user_id,
             "account": book.venue_account_id,
             "book": book.id,
             "without": without,
         }
-        with connection.cursor() as cursor:
-            cursor.execute(_LOOK, {**scope, "count": count})
-            self.order_ids, self._kill_reason, has_limits = cursor.fetchone()
+        found = _looked(policy_of(book.id)) if policy is None else policy.rows[0]
+        self.order_ids, self._kill_reason, has_limits = found
         self._scopes = _read_scopes(scope) if has_limits else []
         is_short_able = book.kind == Book.Kind.INTRADAY
         self._own = _read_own(scope) if is_short_able else None
@@ -150,7 +155,7 @@ class RiskGate:
         return Surroundings(
             quote=quote,
             now=self._now,
-            trading_state=self._book.trading_state,
+            trading_state=self.book.trading_state,
             kill_reason=self._kill_reason,
             limits=[scope.limits_for(token) for scope in self._scopes],
             own=own,
@@ -163,6 +168,13 @@ class RiskGate:
             scope.units[token] += growth_of(draft, own)
         if self._own is not None and own is not None:
             self._own[token] = own.with_order(draft.side, draft.quantity)
+
+
+def _looked(look: Look) -> Sequence[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(look.query, look.values)
+        found: Sequence[Any] = cursor.fetchone()
+        return found
 
 
 def _read_scopes(scope: Mapping[str, int]) -> list[_Scope]:
