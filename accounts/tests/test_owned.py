@@ -8,6 +8,7 @@ from accounts.models.managers import OwnedQuerySet
 NOT_OWNED = {
     "accounts.GuessBucket",
     "accounts.User",
+    "portfolio.ChargeRates",
     "portfolio.GatewayShard",
     "portfolio.KillSwitch",
     "portfolio.LedgerTransaction",
