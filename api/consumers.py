@@ -6,6 +6,8 @@ reads their error text finds 403 for a token that is no good, 429 where all plac
 where a part of the platform is away.
 """
 
+from asyncio import get_running_loop
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -37,6 +39,9 @@ from market.streams import connect_async, missed_events
 
 MAX_TOKENS = 3_000
 SHOWN = 5
+# A replay is up to 200 events read anew: a program needs one after it has come back.
+MOST_REPLAYS = 20
+REPLAY_SECONDS = 20.0
 CLOSE_FLOOD = 4400
 # A refusal before the handshake is the status that HTTP has for it (finbyte_site.web).
 REFUSED = 4000
@@ -213,6 +218,11 @@ class StreamConsumer(ProgramConsumer):
     writer = STREAM
     kind = "stream"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # When it last asked for events again.
+        self._replays: deque[float] = deque(maxlen=MOST_REPLAYS)
+
     def session(self) -> Any:
         """Return the session of the header, or of a page's one-time token."""
         token = self.query.get("token")
@@ -241,6 +251,7 @@ class StreamConsumer(ProgramConsumer):
                 tokens = await self._tokens(symbols)
                 self.hub.unwatch(self.listener, tokens.values())
             case stream.Replay(after):
+                self._count_replay()
                 await self._replay(after)
             case stream.Ping():
                 await self._say({"t": "pong"})
@@ -260,6 +271,14 @@ class StreamConsumer(ProgramConsumer):
     async def _tokens(self, symbols: list[str]) -> dict[str, int]:
         found = await database_sync_to_async(instruments_named)(symbols)
         return {symbol: row.pk for symbol, row in found.items()}
+
+    def _count_replay(self) -> None:
+        now = get_running_loop().time()
+        if len(self._replays) == MOST_REPLAYS and now - self._replays[0] < REPLAY_SECONDS:
+            raise ValueError(
+                f"At most {MOST_REPLAYS} replays in {REPLAY_SECONDS:g} seconds. Ask again later."
+            )
+        self._replays.append(now)
 
     async def _replay(self, after: int) -> None:
         """Send the events after a number, or say that the program must read its data anew."""

@@ -38,7 +38,7 @@ It hears
 
 Numbers of events ascend by one per user, whatever the program. After a reconnection ask for what
 came after the last number you have; an event may come twice then: leave out numbers you know. The
-newest 200 events are kept for a day.
+newest 200 events are kept for a day; a socket may ask for them 20 times in 20 seconds.
 """
 
 from dataclasses import dataclass

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.services.api_sessions import log_out
 from api import stream
+from api.consumers import MOST_REPLAYS
 from api.tests.sockets import (
     desk_of,
     fresh,
@@ -169,6 +170,21 @@ async def test_what_was_missed_comes_again_or_the_program_must_read_anew(alice, 
         redis_client.ltrim(f"events:{alice.pk}:ring", -1, -1)
         await link.say(a="replay", after=0)
         assert await link.said() == {"t": "resync", "seq": newest}
+
+
+@pytest.mark.usefixtures("redis_client", "real_db")
+async def test_nobody_has_everything_said_again_and_again(alice):
+    hers = await desk_of(alice)
+    await in_database(push_event)(alice.pk, "balance", {})
+    async with stream_of(hers) as link:
+        for _ in range(MOST_REPLAYS + 1):
+            await link.say(a="replay", after=0)
+        heard = [await link.said() for _ in range(MOST_REPLAYS + 1)]
+        assert [each["t"] for each in heard] == ["event"] * MOST_REPLAYS + ["error"]
+        assert heard[-1]["message"].startswith("At most 20 replays in 20 seconds")
+        # The socket stays, and hears what happens.
+        await in_database(push_event)(alice.pk, "balance", {})
+        assert (await link.said())["seq"] == heard[0]["seq"] + 1
 
 
 NONSENSE = [
