@@ -15,9 +15,17 @@ from bots.domain.event_words import event_words as domain_words
 from bots.models import BotEvent
 from bots.registry import strategy_of
 from market.domain import formatting
-from market.domain.enums import Interval, OrderStatus, SourceKind
+from market.domain.enums import (
+    Interval,
+    OrderStatus,
+    Product,
+    SourceKind,
+    TimeInForce,
+    Variety,
+)
 from market.domain.ticks import Quote
 from market.models import Instrument
+from portfolio.models import Order
 
 register = template.Library()
 
@@ -56,6 +64,8 @@ _LEDGER_WORDS = {
     "TRANSFER": "Moved between books",
     "TRADE": "Trade and its fee",
 }
+_VARIETY_WORDS: dict[str, str] = {Variety.AMO: "After market", Variety.AUCTION: "Auction"}
+_PRODUCT_WORDS: dict[str, str] = {Product.CNC: "Delivery (CNC)", Product.MIS: "Intraday (MIS)"}
 _SOURCE_WORDS: dict[str, str] = {
     SourceKind.SIMULATED: "Simulated",
     SourceKind.REPLAY: "Replay",
@@ -124,6 +134,12 @@ def quantity(value: Decimal | str | None, instrument: Instrument) -> str:
     if not isinstance(value, Decimal):
         return NOTHING
     return formatting.format_quantity(value, lot=instrument.lot_size)
+
+
+@register.filter
+def exact(value: float) -> Decimal:
+    """Return a number that is stored as JSON as the filters for numbers want it."""
+    return Decimal(str(value))
 
 
 @register.filter
@@ -258,6 +274,30 @@ def is_live(status: str) -> bool:
 def order_event_words(kind: str) -> str:
     """Say what happened to an order."""
     return _sentence(kind)
+
+
+@register.filter
+def variety_words(order: Order) -> str:
+    """Say what an order is part of, or what is unlike others about it; usually nothing."""
+    if order.variety == Variety.ICEBERG:
+        leg = order.meta.get("iceberg", {})
+        return f"Iceberg {leg['leg']} of {leg['legs']}" if leg else "Iceberg"
+    if order.variety == Variety.CO:
+        return "Cover" if order.parent_id is None else "Stop of a cover order"
+    return _VARIETY_WORDS.get(order.variety, "")
+
+
+@register.filter
+def validity_words(order: Order) -> str:
+    """Say how long an order is valid: the code, or its minutes."""
+    is_ttl = order.time_in_force == TimeInForce.TTL
+    return f"{order.validity_ttl} min" if is_ttl else order.time_in_force
+
+
+@register.filter
+def product_words(product: str) -> str:
+    """Name a product, with the code that programs know it by."""
+    return _PRODUCT_WORDS.get(product, product)
 
 
 @register.filter

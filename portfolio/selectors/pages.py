@@ -68,8 +68,8 @@ def live_orders_of(user: User, *, account: VenueAccount | None = None) -> QueryS
 
 
 def order_of(user: User, order_id: int) -> Order:
-    """Return one order of the user."""
-    found = orders_of(user).filter(pk=order_id).first()
+    """Return one order of the user, with the app that placed it."""
+    found = orders_of(user).select_related("api_app").filter(pk=order_id).first()
     if found is None:
         raise OrderNotFound(f"There is no order {order_id}.")
     return found

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from market.domain.enums import OrderStatus, OrderType, Side, TimeInForce
+from market.domain.enums import OrderStatus, OrderType, Side, TimeInForce, Variety
 from market.exceptions import InstrumentNotFound
 from market.models import Instrument
 from market.selectors import instrument_by_token
@@ -20,12 +20,11 @@ from portfolio.exceptions import (
 from portfolio.forms import OrderChangeForm, OrderForm
 from portfolio.models import Book, Order
 from portfolio.selectors.pages import books_by_hand_of, live_orders_of
+from portfolio.services.order_plans import cancel_varied, modify_varied
 from portfolio.services.orders import (
     OrderRequest,
     PlacedOrder,
     cancel_all,
-    cancel_order,
-    modify_order,
     place_order,
     wake_gateway,
 )
@@ -33,7 +32,13 @@ from portfolio.views.access import user_of
 from portfolio.views.messages import toasted
 from portfolio.views.orders import found_order
 from portfolio.views.scope import selected_account
-from portfolio.views.ticket import estimate, newest_quote, ticket_book, ticket_context
+from portfolio.views.ticket import (
+    estimate,
+    newest_quote,
+    quote_if_any,
+    ticket_book,
+    ticket_context,
+)
 
 INVALID = 422
 
@@ -134,7 +139,7 @@ def order_modify(request: HttpRequest, order_id: int) -> HttpResponse:
     changes = form.changes(quantity=order.quantity, price=order.price, trigger=order.trigger_price)
     try:
         with transaction.atomic(durable=True):
-            modify_order(
+            modify_varied(
                 user_of(request),
                 order.pk,
                 quote=newest_quote(order.instrument),
@@ -154,12 +159,15 @@ def order_modify(request: HttpRequest, order_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def order_cancel(request: HttpRequest, order_id: int) -> HttpResponse:
-    """Ask for one order to be cancelled."""
+    """Ask for one order to be cancelled, and for what it has got of a cover order to be left."""
     order = found_order(request, order_id)
     words, tone = "Cancel asked for; the row shows when it is done.", "success"
+    quote = quote_if_any(order.instrument) if order.variety == Variety.CO else None
     try:
         with transaction.atomic(durable=True):
-            cancel_order(user_of(request), order.pk, now=timezone.now(), enqueue=wake_gateway)
+            cancel_varied(
+                user_of(request), order.pk, quote=quote, now=timezone.now(), enqueue=wake_gateway
+            )
     except OrderNotChangeable as error:
         words, tone = str(error), "warning"
     row = render(request, "portfolio/_order_row.html", {"order": found_order(request, order_id)})

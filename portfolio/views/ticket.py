@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from market.domain.enums import OrderType, Product, Side, TimeInForce
 from market.domain.ticks import Quote
@@ -90,6 +91,14 @@ def ticket_context(
 def newest_quote(instrument: Instrument) -> Quote | None:
     """Return the newest quote of an instrument, if there is one."""
     return read_quotes(connect(), [instrument.pk]).get(instrument.pk)
+
+
+def quote_if_any(instrument: Instrument) -> Quote | None:
+    """Return the newest quote for what must also work without prices: getting out."""
+    try:
+        return newest_quote(instrument)
+    except RedisError:
+        return None
 
 
 def estimate(

@@ -5,17 +5,30 @@ import io
 import json
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import redis
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
 from finbyte_site.tests.console import Stage
 from portfolio.domain.account_fees import FeeKind
-from portfolio.models import LedgerTransaction, Order
+from portfolio.domain.order_plans import CoverTerms, IcebergTerms, Terms
+from portfolio.models import LedgerTransaction, Order, OrderPlan
 from portfolio.services.charges import set_fee_kind
-from portfolio.tests.factories import give, make_account, make_book, send, trade_now
+from portfolio.services.order_plans import place_varied
+from portfolio.services.plan_steps import advance_plans
+from portfolio.tests.factories import (
+    fill,
+    give,
+    make_account,
+    make_book,
+    make_request,
+    send,
+    trade_now,
+)
 from portfolio.views.csv_files import csv_response
 
 pytestmark = pytest.mark.django_db
@@ -265,3 +278,86 @@ def test_an_average_in_a_file_has_two_decimals_more_than_a_price(stage: Stage) -
     text = stage.client.get("/console/positions/download/").content.decode()
     (row,) = csv.DictReader(io.StringIO(text))
     assert row["average_price"] == "251.6667"
+
+
+class TestVarieties:
+    """Orders that consist of several, placed by programs, as a person sees and ends them."""
+
+    def placed(self, stage: Stage, terms: Terms, **wanted: Any) -> Order:
+        with transaction.atomic():
+            made = place_varied(
+                stage.book.pk,
+                make_request(stage.instrument, **{"quantity": 10, "price": 260, **wanted}),
+                terms=terms,
+                quote=stage.quote,
+                now=stage.now,
+                enqueue=lambda: None,
+            )
+        return Order.objects.get(pk=made.order_id)
+
+    def filled_cover(self, stage: Stage) -> tuple[Order, Order]:
+        entry = self.placed(stage, CoverTerms(Decimal(255)))
+        send(entry.pk, now=stage.now)
+        fill(entry.pk, 10, 260, now=stage.now)
+        advance_plans(
+            0, quotes={stage.instrument.pk: stage.quote}, now=stage.now, enqueue=lambda: None
+        )
+        return entry, Order.objects.get(parent=entry)
+
+    def test_cancelling_the_stop_closes_what_the_order_got(self, stage: Stage) -> None:
+        entry, stop = self.filled_cover(stage)
+        assert (stop.order_type, stop.quantity, stop.side) == ("SL-M", 10, "SELL")
+        row = stage.client.get(f"/console/orders/{stop.pk}/row/").text
+        assert "Stop of a cover order" in row
+        assert "is closed at market" in row
+        assert stage.client.post(f"/console/orders/{stop.pk}/cancel/").status_code == 200
+        stop.refresh_from_db()
+        assert (stop.order_type, stop.status, stop.trigger_price) == ("MARKET", "READY", None)
+        assert OrderPlan.objects.get().is_exiting
+        assert f"first order {entry.pk}" in stage.client.get(f"/console/orders/{stop.pk}/").text
+
+    def test_getting_out_needs_no_prices(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, stop = self.filled_cover(stage)
+
+        def away(*_: object) -> None:
+            raise redis.ConnectionError("no route")
+
+        monkeypatch.setattr("portfolio.views.ticket.read_quotes", away)
+        assert stage.client.post(f"/console/orders/{stop.pk}/cancel/").status_code == 200
+        plan = OrderPlan.objects.get()
+        assert plan.is_exiting
+        assert plan.due_at is not None
+
+    def test_changing_the_stop_moves_it_for_all_that_still_fills(self, stage: Stage) -> None:
+        entry, stop = self.filled_cover(stage)
+        address = f"/console/orders/{stop.pk}/modify/"
+        assert stage.client.post(address, {"trigger_price": "256.50"}).status_code == 200
+        stop.refresh_from_db()
+        entry.refresh_from_db()
+        assert stop.trigger_price == OrderPlan.objects.get().trigger_price == Decimal("256.5")
+        assert entry.meta == {"cover": {"trigger_price": 256.5}}
+        life = stage.client.get(f"/console/orders/{entry.pk}/").text
+        assert "256.50" in life
+
+    def test_an_iceberg_tells_its_legs_and_ends_as_a_whole(self, stage: Stage) -> None:
+        leg = self.placed(stage, IcebergTerms(4, Decimal(300)), quantity=1200)
+        row = stage.client.get(f"/console/orders/{leg.pk}/row/").text
+        assert "Iceberg 1 of 4" in row
+        assert "no further one follows" in row
+        life = " ".join(stage.client.get(f"/console/orders/{leg.pk}/").text.split())
+        assert "1,200 in all, 900 after this leg" in life
+        stage.client.post(f"/console/orders/{leg.pk}/cancel/")
+        leg.refresh_from_db()
+        assert leg.status == "CANCELLED"
+        assert Order.objects.count() == 1
+
+    def test_an_order_for_minutes_and_one_of_the_intraday_book(self, stage: Stage) -> None:
+        order = stage.order()
+        Order.objects.filter(pk=order.pk).update(time_in_force="TTL", validity_ttl=30)
+        stage.book.kind = "INTRADAY"
+        stage.book.save(update_fields=["kind"])
+        row = stage.client.get(f"/console/orders/{order.pk}/row/").text
+        assert "LIMIT 30 min" in row
+        assert f"/console/orders/{order.pk}/modify/" in row
