@@ -22,7 +22,12 @@ def failure(
     data: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Return a refusal. `error_type` decides which exception a client raises."""
+    """Return a refusal. `error_type` decides which exception a client raises.
+
+    The message may repeat what was sent: half of a pair of surrogates, which JSON can name and
+    UTF-8 cannot write, becomes a question mark.
+    """
+    message = message.encode(errors="replace").decode()
     envelope = {"status": "error", "message": message, "error_type": error_type, "data": data}
     return HttpResponse(
         orjson.dumps(envelope), status=status, headers=dict(headers or {}), content_type=_JSON

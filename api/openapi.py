@@ -31,8 +31,8 @@ _TAG: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 _WRITES = ("post", "put", "delete")
-# Posted to, and nothing is kept: opening a session has its own rules, calculators only count.
-KEYLESS = ("/session/", "/margins/", "/charges/")
+# Posted to, and nothing is kept: opening a session has its own rules, calculators and previews only count.
+KEYLESS = ("/session/", "/margins/", "/charges/", "/bots/preview")
 
 
 class ApiSchema(AutoSchema):

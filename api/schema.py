@@ -51,7 +51,7 @@ class Failure(serializers.Serializer[Any]):
         ]
     )
     data = serializers.DictField(  # type: ignore[assignment]  # the wire has this name
-        child=serializers.CharField(), allow_null=True
+        child=serializers.CharField(allow_blank=True), allow_null=True
     )
 
 

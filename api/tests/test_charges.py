@@ -472,6 +472,17 @@ def test_prices_that_are_wrong_are_named(desk):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
+def test_halves_of_letters_and_nul_are_refused(desk, address):
+    for field in ("exchange", "tradingsymbol", "variety", "product"):
+        for text in ("\ud800", "\0", "a\0b"):
+            body = [row_for(address, **{field: text})]
+            told = refused(post(desk, address, body), 400, "InputException")
+            assert told["data"]["field"].startswith("body[0]."), (field, text)
+    told = refused(post(desk, address, [row_for(address, variety="\ud800")]), 400, "InputException")
+    assert told["message"] == '`body[0].variety`: "?" is not a valid choice.'
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_more_than_any_market_has_is_refused(desk, address):
     name = "average_price" if address.startswith("/charges") else "price"
     for quantity, price in ((10**12, 10**12), (10**12, 1001)):
