@@ -26,7 +26,7 @@ from portfolio.domain.fees import ZERO, to_ledger
 from portfolio.domain.order_margins import Wanted
 from portfolio.selectors.order_margins import basket_of, charges_of, margins_of
 
-_TAG = "Margins and charges"
+_TAG = "Margins"
 _LIMITED = frozenset({OrderType.LIMIT, OrderType.SL})
 _STOPS = frozenset({OrderType.SL, OrderType.SL_M})
 

@@ -6,6 +6,7 @@ window.SwaggerUIBundle({
   domNode: place,
   deepLinking: true,
   docExpansion: "none",
+  filter: true,
   // Nothing is sent to the validator of somebody else's site.
   validatorUrl: null,
   persistAuthorization: false,

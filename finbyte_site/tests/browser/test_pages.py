@@ -104,6 +104,7 @@ def test_every_page(
     page = context.new_page()
     watch = Watch(page)
     _look_at(page, watch, address, PUBLIC_PAGES)
+    _the_api_can_be_looked_up(page, watch, address)
     log_in(page, address, alice)
     order = alice.orders.first()
     assert order is not None
@@ -126,6 +127,20 @@ def test_every_page(
     expect(page.get_by_text("You can look, not act.")).to_be_visible()
     _look_at(page, watch, address, ["/console/", "/console/orders/", "/console/venue-accounts/"])
     context.close()
+
+
+def _the_api_can_be_looked_up(page: Page, watch: Watch, address: str) -> None:
+    """Find an address on the API's own page, open it, and see that nothing is too wide."""
+    _look_at(page, watch, address, ["/api/docs/"], until="networkidle")
+    groups = page.locator(".opblock-tag")
+    expect(groups.filter(has_text="Alerts")).to_be_visible()
+    page.locator(".operation-filter-input").fill("Orders")
+    expect(groups).to_have_count(1)
+    groups.click()
+    page.get_by_text("Place an order").click()
+    expect(page.get_by_text("transaction_type").first).to_be_visible()
+    assert not page.evaluate(TOO_WIDE.replace(".rows-scroll", ".opblock-body"))
+    assert not watch.complaints
 
 
 def _only_needed_papers_are_asked_for(page: Page, address: str) -> None:
