@@ -172,7 +172,7 @@ def test_money(desk, redis_client, now):
     assert equity["net"] == cash - held
     assert equity["available"]["cash"] == cash
     assert equity["available"]["live_balance"] == cash - held
-    assert equity["available"]["opening_balance"] == 0  # everything came in today
+    assert equity["available"]["opening_balance"] == 1_000_000
     assert equity["utilised"]["debits"] == held
     assert equity["utilised"]["exposure"] == held
     every = data(desk.get("/user/margins"))

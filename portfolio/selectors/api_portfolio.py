@@ -15,7 +15,6 @@ from portfolio.domain.day_positions import DayChanges, DayPosition, Flow, Moved,
 from portfolio.models import (
     Book,
     LedgerAccount,
-    LedgerEntry,
     Position,
     PositionConversion,
     Trade,
@@ -130,7 +129,7 @@ class Purse:
     collateral: Decimal = ZERO
     # In books of bots, spent or not.
     with_bots: Decimal = ZERO
-    # What came in or went out today in all.
+    # What today's trades have brought, less what they have cost.
     change: Decimal = ZERO
 
     @property
@@ -164,9 +163,15 @@ def _put(purse: Purse, amount: Decimal, *, kind: str, book_kind: str) -> None:
 
 
 def _changes(user: User, *, since: datetime) -> Iterable[tuple[str, Decimal]]:
-    entries = LedgerEntry.objects.filter(
-        account__book__user=user,
-        account__asset=F("account__book__venue_account__settlement_asset"),
-        transaction__at__gte=since,
+    """Return what the day's trades have brought and cost, fees included, by settlement asset.
+
+    Deposits are few and count as there from the start: reading them would mean reading the whole
+    ledger of an account.
+    """
+    value, is_buy = F("quantity") * F("price"), Q(side=Side.BUY)
+    rows = Trade.objects.for_user(user).filter(recorded_at__gte=since)
+    return rows.values_list("venue_account__settlement_asset").annotate(
+        total=Sum(value, filter=~is_buy, default=ZERO)
+        - Sum(value, filter=is_buy, default=ZERO)
+        - Sum("fee", filter=Q(fee_asset=F("instrument__quote_asset")), default=ZERO)
     )
-    return entries.values_list("account__asset").annotate(total=Sum("amount"))
