@@ -16,7 +16,7 @@ PRODUCTION_ENV := $(CHECK_ENV) FINBYTE_PRODUCTION=1 PUBLIC_URL=https://trade.exa
 
 CHECKS := format lint layers types templates deploy migrations
 
-.PHONY: run stop assets test check bench soak format \
+.PHONY: run stop assets test check bench soak fuzz format \
 	$(CHECKS:%=check-%)
 .DEFAULT_GOAL := run
 
@@ -85,3 +85,7 @@ bench: $(INSTALLED_DEV) assets
 
 soak: $(INSTALLED_DEV) assets
 	@$(BIN)/python -m pytest -m soak -p no:randomly $(ARGS)
+
+# FINBYTE_FUZZ_SEED=... tries other cases; the seed of a run is printed.
+fuzz: $(INSTALLED_DEV) assets
+	@FINBYTE_FUZZ_CASES=$${FINBYTE_FUZZ_CASES:-20000} $(BIN)/python -m pytest api/tests/fuzz -s -p no:logging -p no:randomly $(ARGS)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -32,6 +32,13 @@ from portfolio.selectors.alerts import alert_of, alerts_of, history_of
 from portfolio.services.alerts import AlertTerms, change_alert, create_alert, delete_alerts
 
 _TAG = "Alerts"
+
+
+@extend_schema_field({"type": "null"})
+class _Nothing(serializers.JSONField):
+    """The `data` of a deletion."""
+
+
 _ABOUT = (
     "An alert fires when its condition becomes true at a tick, not while it stays true. A simple "
     "one rests for five minutes after it has fired, and needs an untrue price before the next "
@@ -73,7 +80,7 @@ class Alerts(ApiView):
 
     @documented(
         "Delete alerts",
-        data=serializers.JSONField(allow_null=True),
+        data=_Nothing(),
         errors=(400, 404),
         tag=_TAG,
         parameters=[

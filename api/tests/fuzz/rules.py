@@ -41,8 +41,9 @@ def is_no_fault(failure: Any, case: Case[Any], response: Response, *, is_spoilt:
         # Funds, units, lots, markets, states: no file can say them. Shapes it can.
         return is_spoilt or not _is_by_shape(response)
     if isinstance(failure, AcceptedNegativeData):
-        # kite-api.md rule 10: an empty value is an absent one.
-        return _has_empty_field(response)
+        # kite-api.md rule 10: an empty value is an absent one. Of an object inside a form nothing is
+        # sent at all, whatever the report shows.
+        return _has_empty_field(response) or _has_object(case.body)
     return False
 
 
@@ -52,6 +53,10 @@ def _is_by_shape(response: Response) -> bool:
     if field.startswith(_INNER) or (code == "required" and field.split(".")[-1] in _SOMETIMES):
         return False
     return code in _BY_SHAPE
+
+
+def _has_object(body: Any) -> bool:
+    return isinstance(body, dict) and any(isinstance(each, dict) for each in body.values())
 
 
 def _has_empty_field(response: Response) -> bool:
