@@ -21,7 +21,9 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2100
 _DAY_END = "23:59:59"
 
 
-@extend_schema_field({"type": "string", "example": "2026-11-20 09:15:00"})
+@extend_schema_field(
+    {"type": "string", "pattern": f"^{_MOMENT.pattern}$", "example": "2026-11-20 09:15:00"}
+)
 class MomentField(serializers.Field[datetime, str, str, Any]):
     """A time in India, to the second; a bare date is the beginning or the end of its day.
 

@@ -8,11 +8,12 @@ from schemathesis import Case, Response
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import MissingHeaderNotRejected, RejectedPositiveData
 
-# Answer with refusals only, whatever is sent, or need a token that works once.
+# Answer with refusals only, whatever is sent, or need a token that works once, or a profit.
 REFUSING = {
     *("POST /mf/orders", "POST /mf/sips", "PUT /mf/orders/{name}", "PUT /mf/sips/{name}"),
     *("DELETE /mf/orders/{name}", "DELETE /mf/sips/{name}", "GET /mf/orders/{name}"),
     *("GET /mf/sips/{name}", "GET /mf/holdings/{name}", "POST /portfolio/holdings/authorise"),
+    "POST /bots/{bot_id}/withdraw_profit",
     *("POST /session/token", "POST /session/refresh_token", "DELETE /session/token"),
 }
 # What the file can express: a request that is valid by it must not be refused for one of these.

@@ -87,10 +87,10 @@ def plant(user: User, client: redis.Redis) -> Planted:
     orders.append(bought(desk, price="254", validity="TTL", validity_ttl="9"))
     prices.refresh()
     grid, notice = examples.BOTS[0].value, examples.ALERTS[0].value
-    bots = [data(desk.post("/bots", **grid))["bot_id"] for _ in range(6)]
-    for bot_id in bots[1:]:
+    bots = [data(desk.post("/bots", **grid))["bot_id"] for _ in range(8)]
+    for bot_id in bots[4:]:
         data(desk.post(f"/bots/{bot_id}/start"))
-    for bot_id in bots[2:]:
+    for bot_id in bots[5:]:
         _run(user, int(bot_id))
     prices.refresh()
     triggers = [
