@@ -221,7 +221,9 @@ def send(method: str, pattern: str, *, about: Program, header: str | None) -> An
 def program_of(things: Things, *, now: Any) -> Program:
     """Log a program of the user's in, and let it make what programs make."""
     user = things.user
-    opened = open_session(make_app(user, now=now, name="Matrix"), user, now=now)
+    opened = open_session(
+        make_app(user, now=now, name="Matrix", products=["CNC", "MIS"]), user, now=now
+    )
     header = f"token {opened.session.app.api_key}:{opened.access_token}"
     program = Program(
         user,
