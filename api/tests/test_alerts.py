@@ -1,13 +1,13 @@
 """Alerts over HTTP: answers as Kite has them, refusals that name the field, nothing of others."""
 
 import json
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from api.tests.desk import make_desk
+from market.tests.factories import SHARED_DATA
 from portfolio import tasks
 from portfolio.models import Alert, Order
 from portfolio.tests.factories import make_instrument
@@ -15,7 +15,7 @@ from portfolio.tests.services.gtt_kit import Market
 
 pytestmark = pytest.mark.django_db
 
-MOCKS = Path("/work/shared/data/exchange-payloads/kite")
+MOCKS = SHARED_DATA / "exchange-payloads" / "kite"
 
 
 @pytest.fixture

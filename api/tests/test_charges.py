@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from api.tests.desk import make_desk
 from api.tests.orders import data, fingerprint, quote, refused
 from market.domain.enums import Product, Side
 from market.models import Instrument
+from market.tests.factories import SHARED_DATA
 from portfolio.domain.account_fees import FeeKind
 from portfolio.models import VenueAccount
 from portfolio.services.charges import set_fee_kind
@@ -33,7 +33,7 @@ from portfolio.tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-SAMPLES = Path("/work/shared/data/exchange-payloads/kite")
+SAMPLES = SHARED_DATA / "exchange-payloads" / "kite"
 needs_samples = pytest.mark.skipif(
     not SAMPLES.exists(), reason="the published samples are not on this machine"
 )

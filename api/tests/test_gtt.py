@@ -2,13 +2,13 @@
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from api.tests.desk import make_desk
 from market.streams import put_ticks
+from market.tests.factories import SHARED_DATA
 from portfolio import tasks
 from portfolio.models import GttTrigger, Order
 from portfolio.tests.factories import give, make_instrument, make_quote
@@ -16,7 +16,7 @@ from portfolio.tests.services.gtt_kit import Market
 
 pytestmark = pytest.mark.django_db
 
-MOCKS = Path("/work/shared/data/exchange-payloads/kite")
+MOCKS = SHARED_DATA / "exchange-payloads" / "kite"
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import json
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from market.domain.enums import FeeMode, Liquidity, Product, Side
+from market.tests.factories import SHARED_DATA
 from portfolio.domain.account_fees import NO_FEES, AccountFees, Deal, FeeKind
 from portfolio.domain.charges import (
     Charges,
@@ -28,7 +28,7 @@ from portfolio.exceptions import InvalidOrder
 
 D = Decimal
 NOON = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
-SAMPLES = Path("/work/shared/data/exchange-payloads/kite")
+SAMPLES = SHARED_DATA / "exchange-payloads" / "kite"
 
 # What holds since 1 March 2026: NSE 306.99 and 0.01 a crore, BSE 375.
 DELIVERY = Rates(
