@@ -6,6 +6,7 @@ reads their error text finds 403 for a token that is no good, 429 where all plac
 where a part of the platform is away.
 """
 
+from abc import ABC, abstractmethod
 from asyncio import get_running_loop
 from collections import deque
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ _LAST_WORDS = {
 }
 
 
-class ProgramConsumer(HubConsumer):
+class ProgramConsumer(HubConsumer, ABC):
     """A program's socket: opened by a token, one of three, and closed when the token's time is up."""
 
     writer: ClassVar[Writer]
@@ -156,20 +157,20 @@ class ProgramConsumer(HubConsumer):
 
     # What the two kinds do each in its way.
 
+    @abstractmethod
     def session(self) -> Any:
         """Return the session that the handshake names, or raise TokenRefused."""
-        raise NotImplementedError
 
     async def begin(self, session: Any) -> None:
         """Say what is said first."""
 
+    @abstractmethod
     async def obey(self, text: str) -> None:
         """Do what a message asks; ValueError with the words of the answer where it makes none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error(self, words: str) -> str:
         """Write an error."""
-        raise NotImplementedError
 
     def open_session(self, header: str) -> Any:
         """Return the session that a header names, or raise TokenRefused."""
