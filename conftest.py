@@ -215,6 +215,13 @@ def redis_client() -> Iterator["redis.Redis"]:
 
 
 @pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the window in which tries are counted not end while a test runs."""
+    end = int(datetime.now(tz=UTC).timestamp()) + 60
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda *_: end)
+
+
+@pytest.fixture
 def now() -> datetime:
     """Return the time of the tests: a Monday, 10:00 in India, the market open."""
     return datetime(2026, 3, 2, 4, 30, tzinfo=UTC)

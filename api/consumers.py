@@ -223,6 +223,7 @@ class StreamConsumer(ProgramConsumer):
         super().__init__(*args, **kwargs)
         # When it last asked for events again.
         self._replays: deque[float] = deque(maxlen=MOST_REPLAYS)
+        self.hold()
 
     def session(self) -> Any:
         """Return the session of the header, or of a page's one-time token."""
@@ -235,7 +236,7 @@ class StreamConsumer(ProgramConsumer):
     async def begin(self, session: Any) -> None:
         """Say hello, and what was missed where the address asks for it."""
         newest, _ = await self._missed(after=0)
-        await self._say({"t": "hello", "user_id": session.user.public_id, "seq": newest})
+        await self.greet({"t": "hello", "user_id": session.user.public_id, "seq": newest})
         after = self.query.get("after")
         if after:
             try:

@@ -40,11 +40,12 @@ class ConsoleConsumer(HubConsumer):
             close=self.abort,
             is_allowed=self.scope["is_allowed"],
         )
+        self.hold()
         if not await self.open(listener):
             await self.close(code=CLOSE_TOO_MANY)
             return
         newest, _ = await self._missed(after=0)
-        await self._answer({"t": "hello", "user": subject.public_id, "seq": newest})
+        await self.greet({"t": "hello", "user": subject.public_id, "seq": newest})
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Do what the page asks; nonsense is answered, a flood is cut off."""

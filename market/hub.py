@@ -63,6 +63,9 @@ class Hub:
         self._tickers: dict[int, Ticker] = {}
         self._listings: dict[int, Listing] = {}
         self._events = PrivateEvents()
+        # Whose events are heard; another set for every connection to Redis.
+        self._attended: set[int] = set()
+        self._attendance = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._rechecks: asyncio.Queue[list[int]] = asyncio.Queue()
         self._pubsub: Any = None
@@ -81,9 +84,8 @@ class Hub:
         if not self._tasks:
             loops = (self._listen, self._watch_age, self._watch_access, self._check_told)
             self._tasks = [asyncio.create_task(forever(loop)) for loop in loops]
-        elif self._users[user_id] == 1 and self._pubsub is not None:
-            await self._pubsub.subscribe(user_channel(user_id))
-            await self._events.begin(user_id)
+        elif self._pubsub is not None:
+            await self._attend(user_id)
         # Without Redis the page works all the same; prices come when it is back.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_listening.wait(), JOIN_SECONDS)
@@ -102,9 +104,7 @@ class Hub:
         self._users[user_id] -= 1
         if not self._users[user_id]:
             del self._users[user_id]
-            self._events.forget(user_id)
-            if self._pubsub is not None and self._listeners:
-                await self._pubsub.unsubscribe(user_channel(user_id))
+            await self._release(user_id)
         if not self._listeners:
             await self._stop()
 
@@ -144,21 +144,45 @@ class Hub:
         client = connect_async()
         pubsub: Any = client.pubsub(ignore_subscribe_messages=True)
         try:
-            channels = [user_channel(user_id) for user_id in self._users]
-            await pubsub.subscribe(TICKS_CHANNEL, ACCESS_CHANNEL, *channels)
-            self._pubsub = pubsub
+            await pubsub.subscribe(TICKS_CHANNEL, ACCESS_CHANNEL)
+            # From here on those who join see to their events themselves.
+            self._pubsub, self._attended = pubsub, set()
+            for user_id in list(self._users):
+                await self._attend(user_id)
             self._is_listening.set()
-            # What was missed while nobody listened is in the newest quotes and in the rings.
+            # What was missed while nobody listened is in the newest quotes.
             self._tickers.clear()
             self._note(await self._load(frozenset().union(*(e.modes for e in self._listeners))))
-            for user_id in list(self._users):
-                self._hear(user_id, await self._events.missed(user_id))
             async for message in pubsub.listen():
                 await self._take(message["channel"].decode(), message["data"])
         finally:
             self._pubsub = None
             await pubsub.aclose()
             await client.aclose()
+
+    async def _attend(self, user_id: int) -> None:
+        """Hear a user's events from now on, and tell those that nobody heard until now.
+
+        The newest number is read before and after: an event between the two is told from the ring.
+        """
+        async with self._attendance:
+            pubsub, attended = self._pubsub, self._attended
+            if pubsub is None or user_id in attended or user_id not in self._users:
+                return
+            await self._events.begin(user_id)
+            await pubsub.subscribe(user_channel(user_id))
+            self._hear(user_id, await self._events.missed(user_id))
+            attended.add(user_id)
+
+    async def _release(self, user_id: int) -> None:
+        """Hear nothing more of a user, unless he is back."""
+        async with self._attendance:
+            if user_id in self._users:
+                return
+            self._attended.discard(user_id)
+            self._events.forget(user_id)
+            if self._pubsub is not None and self._listeners:
+                await self._pubsub.unsubscribe(user_channel(user_id))
 
     async def _take(self, channel: str, payload: bytes) -> None:
         if channel == ACCESS_CHANNEL:

@@ -4,6 +4,7 @@ import asyncio
 from functools import lru_cache
 from typing import Any, ClassVar
 
+import orjson
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from market.hub import Hub, current_hub
@@ -44,6 +45,18 @@ class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
     messages_per_second: ClassVar[float]
     hub: Hub
     listener: Listener
+    # What came before the greeting; None where nothing waits for one.
+    _held: list[Frame] | None = None
+
+    def hold(self) -> None:
+        """Keep what is to be sent until `greet`: a client hears the greeting first of all."""
+        self._held = []
+
+    async def greet(self, hello: dict[str, Any]) -> None:
+        """Send the greeting, then what has waited for it."""
+        held, self._held = self._held, None
+        for frame in (orjson.dumps(hello).decode(), *(held or ())):
+            await self.send_frame(frame)
 
     async def open(self, listener: Listener) -> bool:
         """Accept the socket and join the hub; False where its opener has too many."""
@@ -65,6 +78,9 @@ class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
         Under Daphne straight to the transport: its own way frames every message for each socket.
         No socket of ours compresses, so every client gets the same bytes.
         """
+        if self._held is not None:
+            self._held.append(frame)
+            return
         protocol = self._protocol
         if protocol is not None:
             if protocol.state != protocol.STATE_OPEN:

@@ -67,6 +67,10 @@ class Link(WebsocketCommunicator):  # type: ignore[misc]  # channels has no type
 
     async def said(self):
         """Return the next message that is no heartbeat: ticks, or what a text says."""
+        async with asyncio.timeout(SOON):
+            return await self._next()
+
+    async def _next(self):
         while True:
             message = await self.receive_output(timeout=SOON)
             if message["type"] == "websocket.close":

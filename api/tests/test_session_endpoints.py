@@ -109,7 +109,9 @@ class TestExchange:
         )
         assert ApiSession.objects.count() == 1
 
-    def test_wrong_checksums_run_out_for_their_sender_only(self, client, made, bob, now):
+    def test_wrong_checksums_run_out_for_their_sender_only(
+        self, client, made, bob, now, one_window
+    ):
         fields = made.fields(agree(made, bob, now=now))
         wrong = {**fields, "checksum": "0" * 64}
         for _ in range(30):

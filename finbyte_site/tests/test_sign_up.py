@@ -109,7 +109,7 @@ def test_text_that_cannot_be_stored_is_refused_and_nothing_written(client):
 
 
 @pytest.mark.django_db
-def test_sign_ups_from_one_address_are_limited(client):
+def test_sign_ups_from_one_address_are_limited(client, one_window):
     answers = [post(client, password="short").status_code for _ in range(31)]
     assert answers == [200] * 30 + [429]
 

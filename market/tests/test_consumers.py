@@ -26,7 +26,7 @@ from market.listeners import (
 )
 from market.services.instruments import seed_set
 from market.sockets import framed, protocol_of
-from market.streams import push_event, put_ticks, recheck_access
+from market.streams import missed_events, push_event, put_ticks, recheck_access
 from market.tests.factories import BTCUSDT, ONGC, quote_of
 
 pytestmark = pytest.mark.usefixtures("stage")
@@ -371,6 +371,40 @@ async def test_the_hub_comes_back_after_redis_was_away(cast, redis_client, monke
                 redis_client.client_kill_filter(_id=connection["id"])
         await published(redis_client, fresh("7", sequence=7))
         assert (await said(socket))["q"][0]["p"] == "7.00"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("moment", [0, 1, 2])
+async def test_what_happens_while_a_page_joins_is_told_once(
+    cast, redis_client, monkeypatch, is_first, moment
+):
+    """Between reading the newest number and hearing the channel nothing may get lost."""
+    reads = []
+
+    async def while_reading(client, user_id, *, after):
+        if user_id == cast[0].pk:
+            reads.append(after)
+        is_now = user_id == cast[0].pk and len(reads) == 1 + moment // 2
+        if is_now and moment == 2:
+            await asyncio.to_thread(push_event, user_id, "balance", {"n": 2})
+        answer = await missed_events(client, user_id, after=after)
+        if is_now and moment == 1:
+            await asyncio.to_thread(push_event, user_id, "balance", {"n": 2})
+        return answer
+
+    monkeypatch.setattr("market.private_events.missed_events", while_reading)
+    push_event(cast[0].pk, "balance", {"n": 1})
+    async with AsyncExitStack() as stack:
+        if not is_first:
+            await stack.enter_async_context(page(cast[1]))
+        socket = await stack.enter_async_context(page(cast[0]))
+        if moment == 0:
+            push_event(cast[0].pk, "balance", {"n": 2})
+        push_event(cast[0].pk, "balance", {"n": 3})
+        heard = [(await said(socket))["data"]["n"] for _ in range(2)]
+        assert heard == [2, 3]
+        assert await socket.receive_nothing(timeout=0.1)
+        assert len(reads) >= 2
 
 
 async def test_the_protocol_is_found_under_the_session_wrapper():

@@ -224,7 +224,7 @@ def test_one_address_may_not_try_many_accounts(client, time):
     assert elsewhere.status_code == 200
 
 
-def test_posts_from_one_address_are_limited(client):
+def test_posts_from_one_address_are_limited(client, one_window):
     answers = [log_in(client, f"user{number}").status_code for number in range(21)]
     assert answers == [200] * 20 + [429]
     assert client.get(reverse("accounts:log-in")).status_code == 200

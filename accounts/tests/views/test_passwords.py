@@ -153,7 +153,7 @@ def test_the_link_sets_a_password_once(client, alice):
     assert "does not work any more" in again.text
 
 
-def test_reset_mails_are_limited_per_address(client, asked):
+def test_reset_mails_are_limited_per_address(client, asked, one_window):
     answers = [
         client.post(
             reverse("accounts:password-reset"),
