@@ -15,6 +15,7 @@ import redis
 from django.conf import settings
 from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
+from django.utils import timezone
 from psycopg import sql
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def redis_client() -> Iterator["redis.Redis"]:
 @pytest.fixture
 def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the window in which tries are counted not end while a test runs."""
-    end = int(datetime.now(tz=UTC).timestamp()) + 60
+    end = int(timezone.now().timestamp()) + 60
     monkeypatch.setattr("django_ratelimit.core._get_window", lambda *_: end)
 
 
