@@ -121,6 +121,8 @@ DATABASES: dict[str, dict[str, Any]] = {
                 else {}
             ),
             "options": env.text("FINBYTE_PG_OPTIONS", default="-c timezone=UTC"),
+            # At once, but only what `prepared_cursor` sends: nothing else can be prepared.
+            "prepare_threshold": 0,
         },
     }
 }

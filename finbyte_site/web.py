@@ -135,6 +135,8 @@ class LimitedRequest(WebRequest):  # type: ignore[misc]
     """One request; a body without a length is cut off where it becomes too large."""
 
     _received = 0
+    # The application reads its forms itself; Twisted would have read each one before.
+    _parsePOSTFormSubmission = False  # noqa: N815 - Twisted's name
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a part of the body, or refuse the whole."""

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 from django.db import connection
 from django.db.models import Model, QuerySet
 
+from accounts.models.statements import prepared_cursor
+
 Row = TypeVar("Row", bound=Model)
 
 
@@ -54,7 +56,7 @@ class PreparedQuery(Generic[Row]):
         """Return the first row, or None."""
         sql, parameters = self._made
         sent = [constant if name is None else values[name] for name, constant in parameters]
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(sql, sent)
             row = cursor.fetchone()
         return None if row is None else self._read(row)

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import Model
 
 from accounts.models import User
+from accounts.models.statements import prepared_cursor
 from market.domain.enums import AccountMode, Product
 from market.domain.ticks import Quote
 from market.exceptions import QuoteUnavailable
@@ -45,7 +46,7 @@ def trading_account(user: User, quote_asset: str) -> VenueAccount:
 
 def trading_book(user: User, quote_asset: str, *, kind: str) -> Book | None:
     """Return that account's book of a kind with its account, in one query; None without one."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_TRADING_BOOK, [user.pk, quote_asset, AccountMode.PAPER.value, kind])
         row = cursor.fetchone()
     if row is None:
@@ -62,7 +63,7 @@ def trading_place(
 
     Of the book no more is read than whose it is and which rules its account has.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         paper = AccountMode.PAPER.value
         cursor.execute(_TRADING_PLACE, [user.pk, paper, kind, exchange, tradingsymbol])
         row = cursor.fetchone()

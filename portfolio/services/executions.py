@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, transaction
 
+from accounts.models.statements import prepared_cursor
 from market.domain.messages import ExecutionReport, ReportKind
 from portfolio.exceptions import InsufficientFunds, TransitionRefused
 from portfolio.services.changes import Changes
@@ -91,7 +92,7 @@ def apply_inbox(limit: int, *, shard: int, fence: int, now: datetime) -> list[Ap
 
     Books that are free are done together; the others one by one, so nothing can deadlock.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_PENDING, [shard, limit])
         rows = cursor.fetchall()
     if not rows:
@@ -137,7 +138,7 @@ def _opened(rows: Sequence[Sequence[Any]], owned: _Owned, *, now: datetime) -> l
 def _addressed(read: Sequence[_Read], owned: _Owned, *, now: datetime) -> list[_Letter]:
     """Find the orders of reports; a report of an order that is not ours is a dead letter."""
     keys = [(report.client_order_id, report.venue_account_id) for _, report, _ in read]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_FIND, [[key[0] for key in keys], [key[1] for key in keys]])
         found = {(row[0], row[1]): (row[2], row[3]) for row in cursor.fetchall()}
     letters: list[_Letter] = []
@@ -166,7 +167,7 @@ def _bury(dead: dict[int, str], owned: _Owned, *, now: datetime) -> None:
 def _close(closed: dict[int, str], *, now: datetime) -> None:
     """Mark inbox rows as dealt with; a text says why one could not be applied."""
     errors = [error[:300].replace("\0", "") for error in closed.values()]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_CLOSE, [now, list(closed), errors])
 
 
@@ -247,14 +248,14 @@ def _apply_together(
 
 def _still_waiting(letters: Sequence[_Letter]) -> list[_Letter]:
     """Lock the inbox rows and leave out those that somebody applied meanwhile."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_STILL, [[letter.id for letter in letters]])
         waiting = {row[0] for row in cursor.fetchall()}
     return [letter for letter in letters if letter.id in waiting]
 
 
 def _known_trades(order_ids: Iterable[int]) -> set[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_TRADES, [list(order_ids)])
         return set(cursor.fetchall())
 

@@ -11,8 +11,9 @@ from decimal import Decimal
 from json import dumps
 from typing import Any, Self
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from accounts.models.statements import prepared_cursor
 from market.domain.enums import OrderStatus
 from market.domain.messages import OrderTicket
 from portfolio.domain.event_chain import event_hash
@@ -112,7 +113,7 @@ _CLAIM = """
 
 def acquire_shard(number: int, *, owner: str, ttl: timedelta = LEASE) -> int | None:
     """Take the shard when it is free, its lease ran out, or it is ours; return the new fence."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             _ACQUIRE, {"number": number, "owner": owner[:80], "ttl": ttl.total_seconds()}
         )
@@ -122,7 +123,7 @@ def acquire_shard(number: int, *, owner: str, ttl: timedelta = LEASE) -> int | N
 
 def renew_shard(number: int, *, fence: int, ttl: timedelta = LEASE) -> None:
     """Keep the shard for another `ttl`; raise `StaleFence` when it has a new owner."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_RENEW, [ttl.total_seconds(), number, fence])
         if cursor.rowcount != 1:
             raise StaleFence(f"shard {number} is no longer owned with fence {fence}")
@@ -130,7 +131,7 @@ def renew_shard(number: int, *, fence: int, ttl: timedelta = LEASE) -> None:
 
 def release_shard(number: int, *, fence: int) -> None:
     """Give the shard back, so that the next owner need not wait for the lease to run out."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_RELEASE, [number, fence])
 
 
@@ -244,14 +245,14 @@ class Work:
 
 def find_work(shard: int, *, now: datetime) -> Work:
     """Ask in one small query, outside any transaction, whether there is anything to do."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_WORK, {"shard": shard, "now": now})
         return Work(*cursor.fetchone())
 
 
 def forget_rate_seconds(*, older_than: timedelta) -> int:
     """Remove send counters that no limit looks at any more; return how many."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             "DELETE FROM portfolio_ratesecond"
             " WHERE second < floor(extract(epoch FROM clock_timestamp()) - %s)",
@@ -261,7 +262,7 @@ def forget_rate_seconds(*, older_than: timedelta) -> int:
 
 
 def _candidates(shard: int, now: datetime, limit: int) -> list[Candidate]:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_CANDIDATES, [shard, now, limit])
         return [Candidate.of(row) for row in cursor.fetchall()]
 
@@ -274,7 +275,7 @@ def _killed_gates(gates: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
     """
     wanted = sorted(gates)
     values: list[Any] = [[gate[0] for gate in wanted], [gate[1] for gate in wanted]]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_GATES, values)
         rows = cursor.fetchall()
         if len(rows) < len(wanted):
@@ -289,7 +290,7 @@ def _count_sends(accounts: Sequence[int]) -> None:
     for account in accounts:
         counts[account] = counts.get(account, 0) + 1
     ordered = sorted(counts)
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_COUNT_SENDS, [ordered, [counts[account] for account in ordered]])
 
 
@@ -309,7 +310,7 @@ def _claim(orders: Sequence[Candidate], fence: int, now: datetime) -> dict[int, 
         )
         for order, detail in zip(orders, details, strict=True)
     ]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             _CLAIM,
             {

@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from accounts.models.statements import prepared_cursor
 from market.domain.formatting import decimals_of, format_lack, format_number
 from market.models import Instrument
 from portfolio.domain.fees import ZERO
@@ -123,7 +124,7 @@ class Postings:
 
     def _read(self) -> None:
         look = pots_of(self._assets)
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(look.query, {**look.values, "books": sorted(self._books)})
             self._keep(cursor.fetchall())
 
@@ -244,7 +245,7 @@ class Postings:
             [str(pot.kind) for pot in missing],
             [pot.asset for pot in missing],
         ]
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_MAKE_POTS, values)
         self._read()
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
+from accounts.models.statements import prepared_cursor, run_together
 from market.domain.enums import FeeMode, OrderStatus, OrderType, Product, Side, TimeInForce, Variety
 from market.domain.messages import OrderTerms
 from portfolio.domain.account_fees import AccountFees, FeeKind
@@ -111,12 +112,9 @@ def lock_books(
     values: dict[str, Any] = {"now": now, "books": sorted(set(book_ids))}
     for look in looks:
         values |= look.values
-    with connection.cursor() as cursor:
-        cursor.execute("; ".join([lock, *(look.query for look in looks)]), values)
-        rows = cursor.fetchall()
-        for look in looks:
-            cursor.nextset()
-            look.rows = cursor.fetchall()
+    rows, *looked = run_together([(each, values) for each in (lock, *(x.query for x in looks))])
+    for look, found in zip(looks, looked, strict=True):
+        look.rows = found
     is_itemised = any(row[-1] == FeeKind.INDIAN_EQUITY for row in rows)
     table = charge_table() if is_itemised else None
     return {row[0]: LockedBook.of(row, table=table) for row in rows}
@@ -133,14 +131,14 @@ def lock_for(
 
 def lock_purse(book_id: int, *, now: datetime, looks: Sequence[Look] = ()) -> dict[int, LockedBook]:
     """Lock a book together with the other one of its purse (Manual and Intraday)."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_PURSE, [book_id])
         return lock_books([row[0] for row in cursor.fetchall()], now=now, looks=looks)
 
 
 def share_fence(shard: int, fence: int) -> None:
     """Hold the shard's ownership until commit; raise `StaleFence` when it is no longer ours."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM portfolio_gatewayshard WHERE number = %s AND fence = %s FOR SHARE",
             [shard, fence],
@@ -310,7 +308,7 @@ def lock_orders_by_client_id(keys: Iterable[tuple[int, str]]) -> list[LockedOrde
 
 
 def _locked(query: str, values: list[Any]) -> list[LockedOrder]:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(query, values)
         return [LockedOrder(*_parsed(row)) for row in cursor.fetchall()]
 

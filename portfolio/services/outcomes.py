@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from accounts.models.statements import prepared_cursor
 from market.domain.enums import OrderStatus
 from market.domain.messages import Outcome, OutcomeKind
 from portfolio.domain.fees import ZERO
@@ -53,7 +54,7 @@ def _for_orders(
     """
     if not outcomes:
         return []
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_FIND, [list(outcomes), shard])
         found = cursor.fetchall()
     books: dict[int, dict[int, Outcome | None]] = {}

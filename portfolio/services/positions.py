@@ -5,8 +5,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection
-
+from accounts.models.statements import prepared_cursor
 from portfolio.domain.fees import ZERO
 from portfolio.domain.positions import Holding, move_in, move_out
 from portfolio.exceptions import InsufficientUnits
@@ -55,7 +54,7 @@ class Holdings:
         self._opened: dict[Key, datetime | None] = {}
         self._changed: dict[Key, tuple[int, datetime]] = {}
         books, instruments = {key[0] for key in wanted}, {key[1] for key in wanted}
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_READ, [sorted(books), sorted(instruments)])
             for book_id, instrument_id, opened_at, *values in cursor.fetchall():
                 self._held[book_id, instrument_id] = Holding(*values)
@@ -97,7 +96,7 @@ def move_position(
     book: LockedBook, *, asset: str, amount: Decimal, now: datetime
 ) -> list[tuple[int, Decimal, Decimal]]:
     """Take units out of a book's positions of an asset; return (instrument, units, cost) taken."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_READ_ASSET, [book.id, asset])
         rows = [(row[0], Holding(*row[1:])) for row in cursor.fetchall()]
     holdings = Holdings([])

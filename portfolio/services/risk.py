@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.models.statements import prepared_cursor
 from market.domain.enums import TERMINAL_STATUSES
 from market.domain.ticks import Quote
 from portfolio.domain.drafts import Draft
@@ -171,7 +172,7 @@ class RiskGate:
 
 
 def _looked(look: Look) -> Sequence[Any]:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(look.query, look.values)
         found: Sequence[Any] = cursor.fetchone()
         return found

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from django.db import connection
+
+from accounts.models.statements import prepared_cursor
 
 # A name, a query that reads its rows from one JSON parameter, and the rows.
 Statement = tuple[str, str, Sequence[Mapping[str, Any]]]
@@ -28,5 +29,5 @@ def run_statements(statements: Sequence[Statement]) -> None:
         return
     parts = ", ".join(f"{name} AS ({query})" for name, query, _ in statements)
     values = [as_json(rows) for _, _, rows in statements]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(f"WITH {parts} SELECT 1", values)
