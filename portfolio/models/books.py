@@ -32,7 +32,10 @@ class Book(models.Model):
         REDUCING = "REDUCING"
         HALTED = "HALTED"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="books")
+    # The index on user and kind begins with it.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="books", db_index=False
+    )
     venue_account = models.ForeignKey(VenueAccount, models.PROTECT, related_name="books")
     kind = models.CharField(max_length=8, choices=Kind)
     name = models.CharField(max_length=60)

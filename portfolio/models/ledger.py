@@ -26,7 +26,10 @@ class LedgerAccount(models.Model):
         FEES = "FEES"
         ROUNDING = "ROUNDING"
 
-    book = models.ForeignKey(Book, models.PROTECT, null=True, related_name="ledger_accounts")
+    # The unique index begins with it.
+    book = models.ForeignKey(
+        Book, models.PROTECT, null=True, related_name="ledger_accounts", db_index=False
+    )
     kind = models.CharField(max_length=10, choices=Kind)
     asset = models.CharField(max_length=60)
     balance = models.DecimalField(max_digits=28, decimal_places=12, null=True)

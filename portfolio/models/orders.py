@@ -34,9 +34,12 @@ class Order(models.Model):
         BOT = "BOT"
         SYSTEM = "SYSTEM"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders")
+    # Where an index of several columns begins with a key, the key needs none of its own.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders", db_index=False
+    )
     venue_account = models.ForeignKey(VenueAccount, models.PROTECT, related_name="orders")
-    book = models.ForeignKey(Book, models.PROTECT, related_name="orders")
+    book = models.ForeignKey(Book, models.PROTECT, related_name="orders", db_index=False)
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="orders")
     client_order_id = models.CharField(max_length=36)
     venue_order_id = models.CharField(max_length=40, blank=True)
@@ -179,8 +182,8 @@ class OrderEvent(models.Model):
     `book_seq` numbers the events the book's owner must hear of, without gaps per book.
     """
 
-    order = models.ForeignKey(Order, models.PROTECT, related_name="events")
-    book = models.ForeignKey(Book, models.PROTECT, related_name="+")
+    order = models.ForeignKey(Order, models.PROTECT, related_name="events", db_index=False)
+    book = models.ForeignKey(Book, models.PROTECT, related_name="+", db_index=False)
     sequence = models.PositiveIntegerField()
     book_seq = models.BigIntegerField(null=True)
     kind = models.CharField(max_length=24)

@@ -15,9 +15,14 @@ from portfolio.models.venue_accounts import VenueAccount
 class Trade(models.Model):
     """One execution. Quantity in units, price in quote asset, fee in `fee_asset`."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="trades")
-    venue_account = models.ForeignKey(VenueAccount, models.PROTECT, related_name="trades")
-    book = models.ForeignKey(Book, models.PROTECT, related_name="trades")
+    # Where an index of several columns begins with a key, the key needs none of its own.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="trades", db_index=False
+    )
+    venue_account = models.ForeignKey(
+        VenueAccount, models.PROTECT, related_name="trades", db_index=False
+    )
+    book = models.ForeignKey(Book, models.PROTECT, related_name="trades", db_index=False)
     order = models.ForeignKey(Order, models.PROTECT, related_name="trades")
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="trades")
     venue_trade_id = models.CharField(max_length=60)
@@ -49,7 +54,6 @@ class Trade(models.Model):
             models.Index(fields=["user", "-id"], name="trade_user_newest"),
             models.Index(fields=["user", "recorded_at"], name="trade_user_recorded"),
             models.Index(fields=["book", "-id"], name="trade_book_newest"),
-            models.Index(fields=["order"], name="trade_order"),
             models.Index(fields=["user", "instrument", "-id"], name="trade_user_instrument"),
         ]
 
