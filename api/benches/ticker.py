@@ -18,7 +18,7 @@ import struct
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
@@ -161,36 +161,17 @@ def masked(first: int, payload: bytes) -> bytes:
     return head + bytes(4) + payload
 
 
-def quotes_of(tokens: list[int], number: int) -> list[Any]:
-    """Return a quote of each with five levels a side; the price is the number of the pass."""
-    from django.utils import timezone  # noqa: PLC0415
+def deep_quotes(tokens: list[int], number: int) -> list[Any]:
+    """Return the bench's quotes of a pass with five levels a side."""
+    from market.benches.hub import quotes_of  # noqa: PLC0415
+    from market.domain.enums import FillModel  # noqa: PLC0415
+    from market.domain.ticks import Depth, DepthLevel  # noqa: PLC0415
 
-    from market.domain.enums import FillModel, SourceKind  # noqa: PLC0415
-    from market.domain.ticks import Depth, DepthLevel, Quote  # noqa: PLC0415
-
-    now = timezone.now()
-    price = Decimal(number) / 100
+    quotes = quotes_of(tokens, number)
+    price = quotes[0].last_price
     side = tuple(DepthLevel(price, Decimal(10 + level), 3) for level in range(5))
-    return [
-        Quote(
-            instrument_token=token,
-            source=SourceKind.SIMULATED,
-            run="bench",
-            fill_model=FillModel.QUOTE_DEPTH,
-            sequence=int(now.timestamp() * 1000),
-            last_price=price,
-            last_quantity=Decimal(1),
-            volume=Decimal(1000 + number),
-            open=price,
-            high=price,
-            low=price,
-            previous_close=Decimal(100),
-            exchange_time=now,
-            received_at=now,
-            depth=Depth(side, side),
-        )
-        for token in tokens
-    ]
+    depth = Depth(side, side)
+    return [replace(each, fill_model=FillModel.QUOTE_DEPTH, depth=depth) for each in quotes]
 
 
 async def _publish(tokens: list[int], heard: Heard) -> None:
@@ -199,7 +180,7 @@ async def _publish(tokens: list[int], heard: Heard) -> None:
     client = connect()
     for number in count(10_000):
         started = time.monotonic()
-        quotes = quotes_of(tokens, number)
+        quotes = deep_quotes(tokens, number)
         # Age begins when the feed has its price, before it is written anywhere.
         heard.sent_at[number] = time.monotonic()
         await asyncio.to_thread(put_ticks, client, quotes)

@@ -120,14 +120,15 @@ async def _raw_server(port: int, sockets: int, frame_bytes: int) -> None:
                 websockets.broadcast(joined, "x" * frame_bytes)
 
 
-def _quotes(tokens: list[int], number: int) -> list[Any]:
+def quotes_of(tokens: list[int], number: int) -> list[Any]:
+    """Return a quote of each; the price is the number of the pass in paise."""
     from django.utils import timezone  # noqa: PLC0415
 
     from market.domain.enums import FillModel, SourceKind  # noqa: PLC0415
     from market.domain.ticks import Quote  # noqa: PLC0415
 
     now = timezone.now()
-    price = Decimal(10_000 + number) / 100
+    price = Decimal(number) / 100
     return [
         Quote(
             instrument_token=token,
@@ -154,11 +155,11 @@ async def _publish(tokens: list[int], stop: asyncio.Event) -> None:
     from market.streams import connect, put_ticks  # noqa: PLC0415
 
     client = connect()
-    number = 0
+    number = 10_000
     while not stop.is_set():
         started = time.monotonic()
         number += 1
-        await asyncio.to_thread(put_ticks, client, _quotes(tokens, number))
+        await asyncio.to_thread(put_ticks, client, quotes_of(tokens, number))
         await asyncio.sleep(max(0.5 - (time.monotonic() - started), 0.0))
     client.hdel("market:quotes", *[str(token) for token in tokens])
     client.delete(*[f"market:ring:{token}" for token in tokens])

@@ -1,5 +1,6 @@
 """The rates of Indian equity trades, added to and never changed, and who is charged by them."""
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from accounts.admin_base import AuditedAdmin, ReasonedActsAdmin, note_act, reason_of
 from portfolio.domain.account_fees import FeeKind
+from portfolio.domain.charges import Rates
 from portfolio.exceptions import AccountRefused
 from portfolio.models import ChargeRates, VenueAccount
 from portfolio.services.charges import set_fee_kind
@@ -46,15 +48,7 @@ class ChargeRatesAdmin(AuditedAdmin):
         "exchange",
         "segment",
         "valid_from",
-        "brokerage",
-        "brokerage_cap",
-        "tax_buy",
-        "tax_sell",
-        "exchange_turnover",
-        "investor_protection",
-        "sebi",
-        "stamp_buy",
-        "gst",
+        *(each.name for each in fields(Rates)),
         "source",
     )
     list_filter = ("exchange", "segment")

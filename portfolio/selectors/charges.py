@@ -1,6 +1,7 @@
 """Reads of fee schedules and charge rates: what an account is charged at a moment."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
 
@@ -10,18 +11,7 @@ from portfolio.domain.charges import ChargeTable, DatedRates, Rates, Segment
 from portfolio.domain.fees import FeeRates
 from portfolio.models import ChargeRates, FeeSchedule, VenueAccount
 
-_RATES = (
-    "brokerage",
-    "brokerage_cap",
-    "tax_buy",
-    "tax_sell",
-    "exchange_turnover",
-    "investor_protection",
-    "sebi",
-    "stamp_buy",
-    "gst",
-)
-_values = attrgetter(*_RATES)
+_values = attrgetter(*(each.name for each in fields(Rates)))
 
 
 def charge_table() -> ChargeTable:

@@ -17,18 +17,6 @@ from portfolio.tests.gateway_kit import Driver, nothing, set_stage
 pytestmark = pytest.mark.usefixtures("real_db")
 
 
-@pytest.fixture
-def stage(real_db, alice, now):
-    return set_stage(alice, now)
-
-
-@pytest.fixture
-def driver(stage):
-    made = Driver(stage)
-    assert made.start()
-    return made
-
-
 def kinds_of(order_id):
     events = OrderEvent.objects.filter(order=order_id).order_by("sequence")
     return list(events.values_list("kind", flat=True))

@@ -6,26 +6,11 @@ import pytest
 
 from market.domain.enums import OrderType, Side, TimeInForce
 from portfolio.models import Order, OrderEvent, Trade
-from portfolio.services.invariants import check_invariants
 from portfolio.services.orders import modify_order
-from portfolio.tests.gateway_kit import Driver, nothing, set_stage
+from portfolio.tests.gateway_kit import Driver, nothing
 
 pytestmark = pytest.mark.usefixtures("real_db")
 D = Decimal
-
-
-@pytest.fixture
-def stage(real_db, alice, now):
-    made = set_stage(alice, now)
-    yield made
-    assert check_invariants(now=made.now) == []
-
-
-@pytest.fixture
-def driver(stage):
-    made = Driver(stage)
-    assert made.start()
-    return made
 
 
 def change(stage, alice, order_id, **wanted):

@@ -12,14 +12,9 @@ from market.domain.enums import OrderType, Side, TimeInForce
 from market.domain.messages import OrderTicket
 from portfolio.models import Order, Trade, VenueAccount
 from portfolio.services.orders import cancel_order, modify_order
-from portfolio.tests.gateway_kit import Driver, ScriptedVenue, nothing, set_stage
+from portfolio.tests.gateway_kit import Driver, ScriptedVenue, nothing
 
 pytestmark = pytest.mark.usefixtures("real_db")
-
-
-@pytest.fixture
-def stage(real_db, alice, now):
-    return set_stage(alice, now)
 
 
 def driven(stage, *script, **fields):

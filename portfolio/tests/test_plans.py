@@ -13,7 +13,6 @@ from portfolio.exceptions import InvalidOrder, OrderNotChangeable
 from portfolio.models import KillSwitch, LedgerAccount, Order, OrderEvent, OrderPlan, Trade
 from portfolio.services.gateway import claim_ready
 from portfolio.services.intraday import intraday_book
-from portfolio.services.invariants import check_invariants
 from portfolio.services.order_plans import (
     CoverTerms,
     IcebergTerms,
@@ -23,24 +22,10 @@ from portfolio.services.order_plans import (
 )
 from portfolio.services.orders import cancel_all, cancel_order
 from portfolio.services.plan_steps import advance_plans
-from portfolio.tests.gateway_kit import Driver, nothing, set_stage
+from portfolio.tests.gateway_kit import Driver, nothing
 
 pytestmark = pytest.mark.usefixtures("real_db")
 D = Decimal
-
-
-@pytest.fixture
-def stage(real_db, alice, now):
-    made = set_stage(alice, now)
-    yield made
-    assert check_invariants(now=made.now) == []
-
-
-@pytest.fixture
-def driver(stage):
-    made = Driver(stage)
-    assert made.start()
-    return made
 
 
 def place(stage, price, terms, quantity=10, book=None, **fields):

@@ -18,7 +18,6 @@ from portfolio.services.square_off import tidy_purses
 from portfolio.tests.factories import (
     fill,
     make_account,
-    make_book,
     make_instrument,
     make_quote,
     make_report,
@@ -31,21 +30,6 @@ from portfolio.tests.factories import (
 
 pytestmark = pytest.mark.django_db
 BUY, SELL = Side.BUY, Side.SELL
-
-
-@pytest.fixture
-def ongc(db):
-    return make_instrument()
-
-
-@pytest.fixture
-def manual(alice, now, ongc):
-    return make_book(make_account(alice, now=now), now=now, funds=100_000)
-
-
-@pytest.fixture
-def intraday(alice, manual, now):
-    return book_for(alice, product=Product.MIS, quote_asset="INR", now=now)
 
 
 def mis(instrument, side=BUY, quantity=10, price=260, **values):

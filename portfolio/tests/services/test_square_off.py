@@ -12,16 +12,13 @@ from market.domain.messages import ReportKind
 from portfolio.exceptions import InvalidOrder
 from portfolio.models import Book, KillSwitch, Order, Position, RiskLimit
 from portfolio.services.executions import apply_report
-from portfolio.services.intraday import Conversion, book_for, convert_position
+from portfolio.services.intraday import Conversion, convert_position
 from portfolio.services.invariants import check_invariants
 from portfolio.services.kill_switches import set_kill
 from portfolio.services.square_off import open_intraday, square_off, tidy_purses
 from portfolio.tests.factories import (
     balances,
     fill,
-    make_account,
-    make_book,
-    make_instrument,
     make_quote,
     make_report,
     make_request,
@@ -39,21 +36,6 @@ LIVE, SIMULATED = SourceKind.LIVE, SourceKind.SIMULATED
 def ist(text):
     """Return a moment of March 2026 in India, for example "3 05:55:00"."""
     return datetime.strptime(f"2026-03-{text}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=IST)
-
-
-@pytest.fixture
-def ongc(db):
-    return make_instrument()
-
-
-@pytest.fixture
-def manual(alice, now, ongc):
-    return make_book(make_account(alice, now=now), now=now, funds=100_000)
-
-
-@pytest.fixture
-def intraday(alice, manual, now):
-    return book_for(alice, product=Product.MIS, quote_asset="INR", now=now)
 
 
 def request_of(ongc, side, quantity, price=260, **values):
