@@ -75,7 +75,7 @@ def without_input(file: dict[str, Any]) -> list[str]:
     ]
 
 
-def fuzz(file: dict[str, Any], planted: Planted, *, seed: int, examples: int) -> Run:
+def fuzz(file: dict[str, Any], planted: Planted, *, seed: int, examples: int, into: Run) -> None:
     """Try every operation of the file in all phases; `examples` is how often each is drawn for."""
     config = SchemathesisConfig.from_dict(
         {
@@ -102,14 +102,13 @@ def fuzz(file: dict[str, Any], planted: Planted, *, seed: int, examples: int) ->
         return not is_no_fault(failure, case, response, is_spoilt=case.id in feeder.spoilt)
 
     schema.hook(filter_failure)
-    run, started = Run(), perf_counter()
+    started = perf_counter()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WSGITransport, "send", _sender(feeder, planted))
         for event in from_schema(schema).execute():
-            _note(event, run)
-    run.faults += leaks
-    run.seconds = perf_counter() - started
-    return run
+            _note(event, into)
+    into.faults += leaks
+    into.seconds += perf_counter() - started
 
 
 def _note(event: Any, run: Run) -> None:
