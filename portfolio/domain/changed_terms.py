@@ -31,6 +31,15 @@ def terms_after(before: OrderTerms, asked: Texts) -> OrderTerms:
     return replace(before, **{name: _value(name, text) for name, text in asked.items()})
 
 
+def asks_for_less(before: OrderTerms, after: OrderTerms) -> bool:
+    """Say whether a change asks for less of the same, or the same: no switch and no limit forbids it."""
+    return after.quantity <= before.quantity and _prices_of(after) == _prices_of(before)
+
+
+def _prices_of(terms: OrderTerms) -> tuple[object, ...]:
+    return terms.order_type, terms.price, terms.trigger_price, terms.protection_price
+
+
 def _text(value: Decimal | datetime | str | None) -> str | None:
     if isinstance(value, Decimal):
         return plain(value)

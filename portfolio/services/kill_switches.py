@@ -6,6 +6,9 @@ from django.db import connection, transaction
 
 from portfolio.models import KillSwitch
 
+# The switches over an order or a book `x` that stop it: fill in its name, and the book's id.
+STOPPED_BY = """k.is_active AND (k.scope, k.key) IN (('PLATFORM', 0), ('USER', {x}.user_id),
+                     ('VENUE_ACCOUNT', {x}.venue_account_id), ('BOOK', {book}))"""
 # A row that is missing is made here as well; its absence must never keep a stop from working.
 _SET = """
     INSERT INTO portfolio_killswitch AS k (scope, key, is_active, reason, version, changed_at)

@@ -13,7 +13,7 @@ from market.domain.instruments import InstrumentSpec
 from market.domain.messages import OrderTerms
 from market.domain.ticks import Quote
 from market.models import Instrument
-from portfolio.domain.changed_terms import changed_texts
+from portfolio.domain.changed_terms import asks_for_less, changed_texts
 from portfolio.domain.drafts import (
     Draft,
     find_defect,
@@ -288,7 +288,7 @@ def _refuse_denied(
     now: datetime,
 ) -> None:
     """Ask policy about what the order would be; asking for less of the same is always allowed."""
-    if terms.quantity <= order.quantity and _prices_of(terms) == _prices_of(order.terms):
+    if asks_for_less(order.terms, terms):
         return
     draft = replace(
         _draft(order, terms, spec=spec),
@@ -300,10 +300,6 @@ def _refuse_denied(
     denial = RiskGate(book, now=now, without=order.id).change_denial(draft, quote)
     if denial is not None:
         raise ChangeDenied(denial.message, code=denial.code)
-
-
-def _prices_of(terms: OrderTerms) -> tuple[object, ...]:
-    return terms.order_type, terms.price, terms.trigger_price, terms.protection_price
 
 
 def _protection(order: LockedOrder, draft: Draft, *, quote: Quote | None) -> Decimal | None:

@@ -16,7 +16,8 @@ from market.domain.messages import OrderTerms, OrderTicket, VenueOrder
 from market.exceptions import VenueUnavailable
 from market.venues.base import VenueClient
 from market.venues.paper_orders import RestingOrder
-from portfolio.domain.changed_terms import terms_after
+from portfolio.domain.changed_terms import asks_for_less, terms_after
+from portfolio.services.kill_switches import STOPPED_BY
 from portfolio.services.tickets import TICKET_COLUMNS, ticket_of
 
 # An order is looked up so many seconds after it was sent, and then every 30 s (trust.md 4.4).
@@ -41,10 +42,13 @@ _RESTING = f"""
        AND o.status IN ('OPEN', 'TRIGGER_PENDING', 'CANCEL_PENDING', 'MODIFY_PENDING')
      ORDER BY o.id
 """  # noqa: S608 - own column names
+# What a kill switch stops stands last: it keeps nobody else waiting.
 _CHANGES = f"""
-    SELECT o.pending_change::text, {TICKET_COLUMNS}
+    SELECT EXISTS (SELECT 1 FROM portfolio_killswitch k
+                    WHERE {STOPPED_BY.format(x="o", book="o.book_id")}) AS is_stopped,
+           o.pending_change::text, {TICKET_COLUMNS}
       FROM portfolio_order o JOIN portfolio_venueaccount v ON v.id = o.venue_account_id
-     WHERE v.shard_id = %s AND o.status = 'MODIFY_PENDING' ORDER BY o.id LIMIT %s
+     WHERE v.shard_id = %s AND o.status = 'MODIFY_PENDING' ORDER BY is_stopped, o.id LIMIT %s
 """  # noqa: S608 - own column names
 _CANCELS = """
     SELECT o.venue_account_id, o.client_order_id
@@ -130,15 +134,20 @@ def resting_orders(shard: int) -> list[RestingOrder]:
 
 
 def asked_changes(shard: int, *, limit: int) -> list[Change]:
-    """Return changes that the venue has not answered."""
+    """Return changes that the venue has not answered and that no kill switch stops.
+
+    One that is stopped stays asked for: the venue may have it already, and what it says then counts.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_CHANGES, [shard, limit])
         rows = cursor.fetchall()
-    tickets = [ticket_of(row[1:]) for row in rows]
-    return [
-        Change(ticket, terms_after(ticket.terms, loads(row[0])))
-        for ticket, row in zip(tickets, rows, strict=True)
-    ]
+    changes = []
+    for is_stopped, texts, *columns in rows:
+        ticket = ticket_of(columns)
+        terms = terms_after(ticket.terms, loads(texts))
+        if not is_stopped or asks_for_less(ticket.terms, terms):
+            changes.append(Change(ticket, terms))
+    return changes
 
 
 def asked_cancels(shard: int, *, limit: int) -> list[OrderKey]:

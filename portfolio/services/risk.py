@@ -24,19 +24,19 @@ from portfolio.domain.risk import (
     growth_of,
 )
 from portfolio.models import Book
+from portfolio.services.kill_switches import STOPPED_BY
 from portfolio.services.locking import LockedBook, Look
 
 _TERMINAL = sorted(TERMINAL_STATUSES)
-_POLICY = """
+_POLICY = f"""
     SELECT ARRAY(SELECT nextval('portfolio_order_id_seq') FROM generate_series(1, %(count)s)),
-           (SELECT coalesce(nullif(reason, ''), lower(scope)) FROM portfolio_killswitch
-             WHERE is_active AND (scope, key) IN (('PLATFORM', 0), ('USER', b.user_id),
-                                  ('VENUE_ACCOUNT', b.venue_account_id), ('BOOK', b.id)) LIMIT 1),
+           (SELECT coalesce(nullif(k.reason, ''), lower(k.scope)) FROM portfolio_killswitch k
+             WHERE {STOPPED_BY.format(x="b", book="b.id")} LIMIT 1),
            EXISTS (SELECT 1 FROM portfolio_risklimit l WHERE l.user_id = b.user_id
                       AND (l.venue_account_id IS NULL OR l.venue_account_id = b.venue_account_id)
                       AND (l.book_id IS NULL OR l.book_id = b.id))
       FROM portfolio_book b WHERE b.id = %(book)s
-"""
+"""  # noqa: S608 - own names
 # Locked, because orders of the user's other books count too and do not wait for this book.
 _LIMITS = """
     SELECT id, venue_account_id, book_id, max_order_value, max_open_value, max_position_value,

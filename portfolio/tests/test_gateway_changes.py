@@ -5,9 +5,10 @@ from decimal import Decimal
 import pytest
 
 from market.domain.enums import OrderType, Side, TimeInForce
-from portfolio.models import Order, OrderEvent, Trade
-from portfolio.services.orders import modify_order
-from portfolio.tests.gateway_kit import Driver, nothing
+from portfolio.models import KillSwitch, Order, OrderEvent, Trade
+from portfolio.services.kill_switches import set_kill
+from portfolio.services.orders import cancel_all, modify_order
+from portfolio.tests.gateway_kit import Driver, nothing, set_stage
 
 pytestmark = pytest.mark.usefixtures("real_db")
 D = Decimal
@@ -158,3 +159,58 @@ def test_disclosure_and_protection_are_changed_and_kept(stage, driver, alice):
     driver.settle()
     order.refresh_from_db()
     assert (order.status, order.protection_price) == ("FILLED", D("267.25"))
+
+
+@pytest.mark.parametrize("scope", ["PLATFORM", "USER", "VENUE_ACCOUNT", "BOOK"])
+def test_a_kill_stops_a_change_that_was_asked_for_before_it(stage, driver, alice, scope):
+    (placed,) = stage.place(250)
+    driver.settle()
+    change(stage, alice, placed.order_id, price=D(255), quantity=D(20))
+    keys = {"USER": alice.pk, "VENUE_ACCOUNT": stage.account.pk, "BOOK": stage.book.pk}
+    scope, key = KillSwitch.Scope(scope), keys.get(scope, 0)
+    set_kill(scope, key, active=True, reason="test", now=stage.now)
+    driver.settle()
+    order = Order.objects.get()
+    assert (order.status, order.price, order.quantity) == ("MODIFY_PENDING", 250, 10)
+    # At the venue it rests as it was.
+    driver.tick(254)
+    assert Order.objects.get().filled_quantity == 0
+    set_kill(scope, key, active=False, reason="", now=stage.now)
+    driver.settle()
+    order.refresh_from_db()
+    assert (order.status, order.price, order.quantity) == ("OPEN", 255, 20)
+
+
+def test_a_kill_lets_changes_through_that_ask_for_less(stage, driver, alice):
+    (placed,) = stage.place(250)
+    driver.settle()
+    set_kill(KillSwitch.Scope.PLATFORM, 0, active=True, reason="test", now=stage.now)
+    change(stage, alice, placed.order_id, quantity=D(4))
+    driver.settle()
+    order = Order.objects.get()
+    assert (order.status, order.price, order.quantity) == ("OPEN", 250, 4)
+
+
+def test_a_kill_lets_a_stopped_change_be_cancelled(stage, driver, alice):
+    (placed,) = stage.place(250)
+    driver.settle()
+    change(stage, alice, placed.order_id, price=D(255))
+    set_kill(KillSwitch.Scope.USER, alice.pk, active=True, reason="test", now=stage.now)
+    driver.settle()
+    cancel_all(alice, now=stage.now, enqueue=nothing)
+    driver.settle()
+    order = Order.objects.get()
+    assert (order.status, order.price, order.hold_remaining) == ("CANCELLED", 250, 0)
+
+
+def test_stopped_changes_keep_nobody_waiting(stage, driver, alice, bob, monkeypatch):
+    monkeypatch.setattr("portfolio.gateway.core.CANCELS_AT_ONCE", 1)
+    his = set_stage(bob, stage.now)
+    (stopped,), (free,) = stage.place(250), his.place(250)
+    driver.settle()
+    change(stage, alice, stopped.order_id, price=D(251))
+    change(his, bob, free.order_id, price=D(251))
+    set_kill(KillSwitch.Scope.USER, alice.pk, active=True, reason="test", now=stage.now)
+    driver.settle()
+    assert Order.objects.get(pk=stopped.order_id).price == 250
+    assert Order.objects.get(pk=free.order_id).price == 251
