@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _use_redis(url: str) -> None:
+    # Channels belong to the whole server and are named after the database when they are imported.
+    if "market.streams" in sys.modules:
+        pytest.exit("a conftest imports market.streams: workers would hear each other's prices", 1)
     settings.REDIS_URL = url
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": url}}
     layer = settings.CHANNEL_LAYERS["default"]

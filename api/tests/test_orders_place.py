@@ -145,16 +145,16 @@ class TestAccepted:
         assert balances(desk.book)["HELD", "NSE:ONGC"] == 10
 
 
-def test_one_order_takes_6_statements(desk):
-    """Session; instrument with book; the transaction: lock with pots and switches, writes."""
+def test_one_order_takes_8_statements(desk):
+    """Session; instrument with book; the transaction: lock, pots and switches together, writes."""
     bought(desk)
     with CaptureQueriesContext(connection) as queries:
         bought(desk)
-    assert len(queries) == 6, [each["sql"] for each in queries]
+    assert len(queries) == 8, [each["sql"] for each in queries]
     with CaptureQueriesContext(connection) as queries:
         bought(desk, key="k")
     # The key is looked up and kept.
-    assert len(queries) == 8
+    assert len(queries) == 10
 
 
 class TestVarieties:
