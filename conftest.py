@@ -3,7 +3,6 @@
 import ipaddress
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
 PASSWORD = "correct horse battery fbcanary"  # noqa: S105 - the cast's, in throw-away databases
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Give every xdist worker a Redis database of its own before anything connects."""
+def _take_redis() -> None:
+    """Give every xdist worker a Redis database of its own."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if worker and not hasattr(config, "finbyte_redis_set"):
+    if worker:
         parts = urlsplit(os.environ["REDIS_URL"])
         number = int(parts.path.strip("/") or 0) + 1 + int(worker.removeprefix("gw"))
         os.environ["REDIS_URL"] = urlunsplit(parts._replace(path=f"/{number}"))
@@ -39,14 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _use_redis(url: str) -> None:
-    # Channels belong to the whole server and are named after the database when they are imported.
-    if "market.streams" in sys.modules:
-        pytest.exit("a conftest imports market.streams: workers would hear each other's prices", 1)
     settings.REDIS_URL = url
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": url}}
     layer = settings.CHANNEL_LAYERS["default"]
     settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": {"hosts": [url]}}}
     settings.CELERY_BROKER_URL = url
+
+
+# Before any other conftest is read: channels are named after the database when they are imported.
+_take_redis()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -85,6 +85,12 @@ def test_the_ring_has_the_last_ticks_in_order(redis_client):
     assert len(streams.recent_ticks(redis_client, ONGC, after_sequence=0)) == 256
 
 
+def test_channels_are_named_after_this_worker_s_database(redis_client):
+    database = redis_client.get_connection_kwargs().get("db", 0)
+    for name in (streams.TICKS_CHANNEL, streams.GATEWAY_CHANNEL, streams.ACCESS_CHANNEL):
+        assert name.split(".")[0] == str(database)
+
+
 def test_every_tick_is_published_in_order(redis_client):
     pubsub = streams.subscribe_ticks(redis_client, streams.GATEWAY_CHANNEL)
     pubsub.get_message(timeout=1)
