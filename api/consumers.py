@@ -100,6 +100,8 @@ class ProgramConsumer(HubConsumer, ABC):
             )
         )
         await self.begin(session)
+        # It may have ended since it was read: nobody has told us before we joined.
+        await self.hub.check(self.listener)
 
     async def _refuse(self, status: int) -> NoReturn:
         """Refuse the handshake; nothing comes after it that would have to be waited for."""
@@ -163,6 +165,7 @@ class ProgramConsumer(HubConsumer, ABC):
 
     async def begin(self, session: Any) -> None:
         """Say what is said first."""
+        await self.greet()
 
     @abstractmethod
     async def obey(self, text: str) -> None:
@@ -223,7 +226,6 @@ class StreamConsumer(ProgramConsumer):
         super().__init__(*args, **kwargs)
         # When it last asked for events again.
         self._replays: deque[float] = deque(maxlen=MOST_REPLAYS)
-        self.hold()
 
     def session(self) -> Any:
         """Return the session of the header, or of a page's one-time token."""

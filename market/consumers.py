@@ -40,7 +40,6 @@ class ConsoleConsumer(HubConsumer):
             close=self.abort,
             is_allowed=self.scope["is_allowed"],
         )
-        self.hold()
         if not await self.open(listener):
             await self.close(code=CLOSE_TOO_MANY)
             return

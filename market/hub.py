@@ -257,14 +257,14 @@ class Hub:
         for listener in over:
             # Once: a session that goes on after all is looked at with the others.
             listener.ends_at = None
-            await self._check(listener)
+            await self.check(listener)
 
     async def _watch_access(self) -> None:
         """Look once a minute whether the session of every socket still stands."""
         while True:
             await asyncio.sleep(ACCESS_CHECK_SECONDS)
             for listener in list(self._listeners):
-                await self._check(listener)
+                await self.check(listener)
 
     async def _check_told(self) -> None:
         """Look at once at the sockets of users of whom a session has ended."""
@@ -272,9 +272,10 @@ class Hub:
             wanted = frozenset(await self._rechecks.get())
             for listener in list(self._listeners):
                 if listener.user_id in wanted or listener.opener in wanted:
-                    await self._check(listener)
+                    await self.check(listener)
 
-    async def _check(self, listener: Listener) -> None:
+    async def check(self, listener: Listener) -> None:
+        """Look whether the session of a socket still stands; close it where it does not."""
         try:
             is_allowed = await listener.is_allowed()
         except Exception:

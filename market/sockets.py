@@ -45,27 +45,32 @@ class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
     messages_per_second: ClassVar[float]
     hub: Hub
     listener: Listener
-    # What came before the greeting; None where nothing waits for one.
+    # What waits for the greeting; None where nothing has to.
     _held: list[Frame] | None = None
+    # With what to close as soon as the greeting is said.
+    _ends_with: int | None = None
 
-    def hold(self) -> None:
-        """Keep what is to be sent until `greet`: a client hears the greeting first of all."""
-        self._held = []
-
-    async def greet(self, hello: dict[str, Any]) -> None:
-        """Send the greeting, then what has waited for it."""
-        held, self._held = self._held, None
-        for frame in (orjson.dumps(hello).decode(), *(held or ())):
+    async def greet(self, hello: dict[str, Any] | None = None) -> None:
+        """Send the greeting, where there is one, and then what has come since the hub was joined."""
+        held, self._held = self._held or [], None
+        for frame in held if hello is None else (orjson.dumps(hello).decode(), *held):
             await self.send_frame(frame)
+        if self._ends_with is not None:
+            await self.abort(self._ends_with)
 
     async def open(self, listener: Listener) -> bool:
-        """Accept the socket and join the hub; False where its opener has too many."""
+        """Join the hub and accept the socket; False where its opener has too many.
+
+        In this order: to a client that sees its socket open nothing gets lost any more.
+        """
         self.listener, self.hub = listener, current_hub()
         self._protocol = protocol_of(self.base_send)
         self._credit, self._heard_at = self.message_burst, _seconds()
+        self._held = []
+        has_joined = await self.hub.join(listener)
         await self.accept()
         self._watch_pressure(listener.pressure)
-        return await self.hub.join(listener)
+        return has_joined
 
     async def disconnect(self, code: int) -> None:
         """Leave the hub."""
@@ -92,6 +97,9 @@ class HubConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
 
     async def abort(self, code: int) -> None:
         """Close; a buffer that nobody empties would hold the closing words back for ever."""
+        if self._held is not None:
+            self._ends_with = code
+            return
         await self.close(code=code)
         if self.listener.pressure.full_since is not None and self._protocol is not None:
             self._protocol.transport.abortConnection()

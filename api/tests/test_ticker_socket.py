@@ -497,3 +497,38 @@ async def test_an_order_of_a_program_carries_its_app_and_tag(alice, redis_client
         assert update["app_id"] == hers.made.app.pk
         order = await in_database(Order.objects.get)(pk=int(order_id))
         assert (order.side, update["transaction_type"]) == (Side.BUY, "BUY")
+
+
+async def test_a_session_that_ends_while_the_socket_opens_is_noticed(
+    alice, redis_client, monkeypatch
+):
+    """What is said of sessions before the hub listens is said to nobody."""
+    hers = await desk_of(alice)
+    join = hub_module.Hub.join
+
+    async def end_before(hub, listener):
+        await in_database(by_the_app)(hers)
+        return await join(hub, listener)
+
+    monkeypatch.setattr(hub_module.Hub, "join", end_before)
+    async with ticker_of(hers) as link:
+        assert (await link.said())["data"] == "The session has ended. Log in again."
+        assert await link.said() is None
+        assert link.code == CLOSE_NOT_ALLOWED
+
+
+async def test_an_order_is_told_however_early_it_comes(alice, redis_client, monkeypatch):
+    """To a program that sees its socket open the hub listens already."""
+    hers = await desk_of(alice)
+    ongc = await in_database(make_instrument)()
+    first = hub_module.Hub._attend
+
+    async def late(hub, user_id):
+        await asyncio.sleep(0.3)
+        await first(hub, user_id)
+
+    monkeypatch.setattr(hub_module.Hub, "_attend", late)
+    async with ticker_of(hers) as link:
+        request = make_request(ongc, quantity=3)
+        await in_database(place)(hers.book, request, last=260, now=timezone.now())
+        assert [each["quantity"] for each in await order_updates(link, 1)] == [3]
