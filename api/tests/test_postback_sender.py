@@ -23,7 +23,10 @@ def test_one_sends_at_a_time(real_db, alice, tmp_path):
             other.execute("SELECT pg_advisory_lock(%s)", [0x504F5354])
             assert send_due(receiver.client()) == 0
             assert receiver.received == []
-        # The other has died with its connection.
+        # The other has died with its connection, as soon as the server has noticed.
+        with psycopg.connect(real_db.url) as watching:
+            watching.execute("SELECT pg_advisory_lock(%s)", [0x504F5354])
+            watching.execute("SELECT pg_advisory_unlock(%s)", [0x504F5354])
         assert send_due(receiver.client()) == 1
         assert send_due(receiver.client()) == 0
     assert len(receiver.received) == 1
