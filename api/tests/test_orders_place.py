@@ -102,7 +102,7 @@ class TestAccepted:
             ({"validity": ""}, "DAY", 0),
             ({"validity": "IOC"}, "IOC", 0),
             ({"validity": "GTC"}, "GTC", 0),
-            ({"validity": "TTL", "validity_ttl": "5"}, "TTL", 5),
+            ({"validity": "TTL", "validity_ttl": "1"}, "TTL", 1),
             ({"validity": "DAY", "validity_ttl": "5"}, "DAY", 0),
         ]:
             order = Order.objects.get(pk=bought(desk, **fields))

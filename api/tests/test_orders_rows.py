@@ -442,7 +442,7 @@ class TestMocks:
 
     @pytest.fixture
     def rows(self, desk, now):
-        order_id = bought(desk, tag="x", validity="TTL", validity_ttl="2")
+        order_id = bought(desk, tag="x", validity="TTL", validity_ttl="1")
         send(order_id, now=now)
         fill(order_id, 10, 260, now=now)
         bought(desk)

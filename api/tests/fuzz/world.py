@@ -84,7 +84,7 @@ def plant(user: User, client: redis.Redis) -> Planted:
     orders = [bought(desk, price="262"), bought(desk, price="262", product="MIS")]
     orders += [bought(desk, price="255"), bought(desk, "amo", price="250")]
     settle(prices)
-    orders.append(bought(desk, price="254", validity="TTL", validity_ttl="9"))
+    orders.append(bought(desk, price="254", validity="TTL", validity_ttl="1"))
     prices.refresh()
     grid, notice = examples.BOTS[0].value, examples.ALERTS[0].value
     bots = [data(desk.post("/bots", **grid))["bot_id"] for _ in range(8)]

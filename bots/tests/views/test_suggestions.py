@@ -54,8 +54,10 @@ def test_the_form_offers_what_the_back_test_found(stage: Stage) -> None:
     context = creation_context(stage.account, stage.instrument, quote=stage.quote, now=stage.now)
 
     def bars(interval: Interval, days: int):
-        found = candles(stage.instrument.pk, interval, start=end - timedelta(days=days), end=end)
-        return bars_of_candles(found, tick_size=tick)
+        start = end - timedelta(days=days)
+        found = candles(stage.instrument.pk, interval, start=start, end=end)
+        # The bar that the span begins within is read too, and is older than the span.
+        return bars_of_candles([bar for bar in found if bar.time >= start], tick_size=tick)
 
     history = History(bars(Interval.MINUTE, 7), bars(Interval.HOUR, 30), bars(Interval.HOUR, 90))
     expected = suggest(

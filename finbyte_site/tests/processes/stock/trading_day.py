@@ -239,11 +239,11 @@ def trade(kite):
         order_type=limit,
         price=at(0.93),
         validity=kite.VALIDITY_TTL,
-        validity_ttl=2,
+        validity_ttl=1,
         disclosed_quantity=10,
     )
     row = wait_status(kite, ttl, "OPEN")
-    assert (row["validity"], row["validity_ttl"], row["disclosed_quantity"]) == ("TTL", 2, 10)
+    assert (row["validity"], row["validity_ttl"], row["disclosed_quantity"]) == ("TTL", 1, 10)
     kite.cancel_order(kite.VARIETY_REGULAR, ttl)
     note("validities")
 
