@@ -3,9 +3,10 @@
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +19,9 @@ from django.test.utils import setup_databases, teardown_databases
 from django.utils import timezone
 from psycopg import sql
 
+from market.domain.calendars import EXPIRY_LEAD, day_roll
+from market.domain.enums import Calendar, SourceKind
+
 if TYPE_CHECKING:
     from django.db.backends.postgresql.base import DatabaseWrapper
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from finbyte_site.tests.canaries import LogWatch
 
 PASSWORD = "correct horse battery fbcanary"  # noqa: S105 - the cast's, in throw-away databases
+LONGEST_TEST = timedelta(minutes=4)
 
 
 def _take_redis() -> None:
@@ -224,6 +229,19 @@ def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the window in which tries are counted not end while a test runs."""
     end = int(timezone.now().timestamp()) + 60
     monkeypatch.setattr("django_ratelimit.core._get_window", lambda *_: end)
+
+
+@pytest.fixture
+def open_day() -> None:
+    """Let a test that trades at the machine's time not meet the end of a paper market's day.
+
+    Five minutes before it, at 00:25 UTC, MIS closes and DAY orders end: such a test waits for the
+    new day rather than to fail once in a long while.
+    """
+    moment = timezone.now()
+    left = day_roll(Calendar.NSE, SourceKind.SIMULATED, moment) - moment
+    if left < EXPIRY_LEAD + LONGEST_TEST:
+        time.sleep(left.total_seconds() + 1)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from portfolio.tests.factories import (
     trade_now,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("open_day")]
 
 SAMPLES = SHARED_DATA / "exchange-payloads" / "kite"
 needs_samples = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from market.models import Instrument
 from portfolio.models import Book, KillSwitch, Order
 from portfolio.tests.factories import balances, give, make_book, send, trade_now
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("open_day")]
 NEEDED = ("exchange", "tradingsymbol", "transaction_type", "quantity", "product", "order_type")
 WRONG = [
     ("transaction_type", "HOLD"),

@@ -23,7 +23,7 @@ from portfolio.tests.factories import (
     trade_now,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("open_day")]
 MOCKS = Path(__file__).parents[3] / "shared/data/exchange-payloads/kite"
 
 

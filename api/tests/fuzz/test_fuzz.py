@@ -45,6 +45,7 @@ def test_every_operation_is_in_one_share(file):
         assert sum(path.startswith(prefixes) for prefixes, _part in SHARES.values()) == 1, path
 
 
+@pytest.mark.usefixtures("open_day")
 @pytest.mark.parametrize("share", SHARES)
 def test_nothing_breaks(share, file, real_db, alice, bob, redis_client, settings):
     settings.API_RATES = {rate: {"second": 10**6} for rate in settings.API_RATES}

@@ -23,7 +23,7 @@ from finbyte_site.embedded.assets import find_node
 from finbyte_site.embedded.supervisor import BASE_DIR
 from finbyte_site.tests.processes.running_copy import RunningCopy, wait_for
 
-pytestmark = pytest.mark.xdist_group("a running copy")
+pytestmark = [pytest.mark.xdist_group("a running copy"), pytest.mark.usefixtures("open_day")]
 
 PYTHON_CLIENT, JAVASCRIPT_CLIENT = "kiteconnect==5.2.2", "kiteconnect@5.3.0"
 KEPT = BASE_DIR / ".venv" / "stock-clients"
