@@ -6,12 +6,15 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from circus import get_arbiter
+from circus.arbiter import Arbiter
 from circus.exc import ConflictError
+from circus.watcher import Watcher
 
 from finbyte_site.embedded.layout import Layout
 from finbyte_site.embedded.system import copy_mark, wait_until
@@ -20,7 +23,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 MARK = "FINBYTE_COPY"
 LOG_BYTES = 10_000_000
 LOG_FILES = 3
+READ_BYTES = 65_536
 GRACE_SECONDS = 10.0
+ASK_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +94,29 @@ def supervise(
     logging.getLogger("tornado.application").addFilter(_is_news)
     hang_up = signal.getsignal(signal.SIGHUP)
 
+    def asked_to_stop(_number: int, _frame: object) -> None:
+        arbiter.loop.add_callback_from_signal(_stop, arbiter)
+
     def started(_: object) -> None:
         # A closed terminal stops the copy; circus would reload it. `nohup` keeps it running.
         ignored = hang_up is signal.SIG_IGN
         signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else _end_self)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, asked_to_stop)
         on_started()
 
     try:
         arbiter.start(cb=started)
     finally:
         end_leftovers(layout.var)
+
+
+def _stop(arbiter: Arbiter) -> None:
+    """Stop everything; circus refuses while it starts a process, and would leave it at that."""
+    try:
+        arbiter.stop()
+    except ConflictError:
+        arbiter.loop.call_later(ASK_AGAIN_SECONDS, _stop, arbiter)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -128,7 +146,29 @@ def _watcher(layout: Layout, plan: ProcessPlan, environment: dict[str, str]) -> 
         "max_retry": -1,
         "stdout_stream": stream,
         "stderr_stream": stream,
+        "hooks": {"before_reap": (_let_go, True)},
     }
+
+
+def _let_go(*, watcher: Watcher, process_pid: int, **_: object) -> bool:
+    """Take down the last words of a process that has died, then listen to it no more.
+
+    circus closes the pipes of the dead. Where a child of it still holds one there was no end of
+    file, so that circus goes on listening to a number which is soon another process's: from then on
+    nothing that dies is started again ("fd added twice").
+    """
+    process, redirector = watcher.processes[process_pid], watcher.stream_redirector
+    if redirector is None:
+        return True
+    for name, pipe in redirector.get_process_pipes(process):
+        if pipe.closed:
+            continue
+        os.set_blocking(pipe.fileno(), False)
+        with suppress(BlockingIOError):
+            while data := os.read(pipe.fileno(), READ_BYTES):
+                redirector.redirect[name]({"data": data, "pid": process_pid, "name": name})
+    redirector.remove_redirections(process)
+    return True
 
 
 def copy_processes(var: Path) -> list[psutil.Process]:

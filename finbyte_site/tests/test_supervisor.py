@@ -168,6 +168,46 @@ def test_a_killed_supervisor_leaves_nothing_that_the_next_start_does_not_take_ov
     assert [copy.runtime()[name] for name in kept] == [made[name] for name in kept]
 
 
+# Each dies at a time of its own, has just said something, and leaves a child behind that holds its
+# pipe: what a killed worker does.
+DYING = """
+import os, subprocess, sys, time
+subprocess.Popen(["sleep", "5"])
+time.sleep(os.getpid() % 13 / 26)
+os.write(1, b"last words\\n")
+os.kill(os.getpid(), 9)
+"""
+SUPERVISOR = f"""
+import pathlib, sys
+from finbyte_site.embedded.layout import prepare_layout
+from finbyte_site.embedded.supervisor import ProcessPlan, supervise
+plans = [ProcessPlan(f"p{{number}}", ("-c", {DYING!r}), "", grace=1.0) for number in range(5)]
+supervise(
+    prepare_layout(pathlib.Path(sys.argv[1])), plans, environment={{}}, on_started=lambda: None
+)
+"""
+
+
+def test_what_keeps_dying_keeps_coming_back_until_it_is_stopped(ground):
+    """The supervisor once listened to the pipes of the dead, and then started nothing any more."""
+    var = ground / "var"
+    process = subprocess.Popen([sys.executable, "-c", SUPERVISOR, str(var)], cwd=BASE_DIR)
+
+    def deaths() -> list[int]:
+        logs = [var / "log" / f"p{number}.log" for number in range(5)]
+        return [log.read_text().count("last words") if log.exists() else 0 for log in logs]
+
+    try:
+        assert wait_for(lambda: min(deaths()) >= 8, seconds=40), deaths()
+        # It is starting something nearly always: circus refuses to stop then.
+        process.terminate()
+        assert process.wait(timeout=15) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert copy_processes(var) == []
+
+
 def wait_for_end(copy: RunningCopy) -> None:
     """Wait until the launcher has ended, whoever told it to."""
     assert copy._supervisor is not None
