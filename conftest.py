@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 import redis
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
@@ -195,8 +196,9 @@ def real_db(
 
 def _point_at(name: str) -> None:
     """Let the connection, its pool and those of new threads use the database."""
-    for each in connections.all(initialized_only=True):
-        each.close()
+    connections.close_all()
+    # The thread in which async code asks the database outlives the test and its database.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
     _close_pool()
     connections.settings["default"]["NAME"] = name
     settings.DATABASES["default"]["NAME"] = name

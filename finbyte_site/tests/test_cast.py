@@ -4,6 +4,7 @@ import socket
 import threading
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection, connections, transaction
 
 from accounts.models import User
@@ -38,6 +39,14 @@ def test_a_real_database_commits_is_seen_by_threads_and_starts_empty(real_db, no
     thread.start()
     thread.join()
     assert seen == [1]
+
+
+@pytest.mark.xdist_group("one after the other")
+@pytest.mark.parametrize("round_number", [1, 2])
+async def test_async_code_keeps_no_connection_to_the_database_of_another_test(
+    real_db, round_number
+):
+    assert await sync_to_async(User.objects.count)() == 0
 
 
 def test_redis_is_empty_and_ours(redis_client):
