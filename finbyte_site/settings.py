@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "accounts.middleware.DeviceCookieMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.viewing_middleware.ViewingMiddleware",
+    "finbyte_site.page_events.PageEventsMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -376,6 +376,16 @@ def event_sequence(frame: bytes) -> int:
     return int(frame[len(b'{"t":"event","seq":') : frame.index(b",", 19)])
 
 
+def newest_event(user_id: int) -> int | None:
+    """Return the number of a user's newest private event, 0 before the first; None without Redis."""
+    sequence_key, _ = _event_keys(user_id)
+    try:
+        return int(cast("bytes | None", connect().get(sequence_key)) or 0)
+    except redis.RedisError:
+        logger.warning("newest event unknown user=%s", user_id, exc_info=True)
+        return None
+
+
 async def missed_events(
     client: redis.asyncio.Redis, user_id: int, *, after: int
 ) -> tuple[int, list[bytes] | None]:

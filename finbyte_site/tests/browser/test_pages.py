@@ -252,3 +252,20 @@ def test_keys_lead_through_and_a_lost_connection_is_told_and_heals(
     expect(page.locator("#offline")).to_be_hidden()
     assert len(sockets) == 2
     context.close()
+
+
+def test_what_happens_between_a_page_and_its_socket_is_shown(
+    browser: Browser, address: str, alice: User, redis_client: redis.Redis
+) -> None:
+    stage, _ = furnish(alice, redis_client)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    log_in(page, address, alice)
+
+    def late(route: WebSocketRoute) -> None:
+        stage.order(price="233.35")
+        route.connect_to_server()
+
+    page.route_web_socket(re.compile("/ws/console"), late)
+    page.goto(f"{address}/console/orders/")
+    expect(page.locator("#order-body tr", has_text="233.35")).to_be_visible()
+    page.close()

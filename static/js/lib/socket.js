@@ -1,5 +1,6 @@
 // The one WebSocket of a page. Elements with data-quote="<token>" are kept up to date; private
-// events reach the page as `fb:<kind>` events on the body. Resumes by sequence number.
+// events reach the page as `fb:<kind>` events on the body. Resumes by sequence number: the first time
+// by the one that the page was drawn with.
 import { formatNumber } from "./format.js";
 
 const FIRST_WAIT_MS = 500;
@@ -13,7 +14,7 @@ const quoteListeners = new Set();
 const lastQuotes = new Map();
 let tokens = new Set();
 let socket = null;
-let lastSequence = 0;
+let lastSequence = document.body.dataset.seq === undefined ? null : Number(document.body.dataset.seq);
 let waitMs = FIRST_WAIT_MS;
 let lastHeardAt = 0;
 let hadConnection = false;
@@ -72,14 +73,17 @@ function receive(message) {
     document.body.dispatchEvent(new CustomEvent("fb:quotes"));
     return;
   }
-  if (message.t === "hello") lastSequence ||= message.seq;
+  if (message.t === "hello") {
+    if (lastSequence !== null && message.seq > lastSequence) send({ a: "resume", seq: lastSequence });
+    else lastSequence = message.seq;
+  }
   // Too much was missed to be told one by one: everything is fetched anew.
   if (message.t === "resync") {
     lastSequence = message.seq;
     document.body.dispatchEvent(new CustomEvent("fb:resumed"));
   }
   if (message.t !== "event") return;
-  if (message.seq) lastSequence = Math.max(lastSequence, message.seq);
+  if (message.seq) lastSequence = Math.max(lastSequence ?? 0, message.seq);
   document.body.dispatchEvent(new CustomEvent(`fb:${message.kind}`, { detail: message.data ?? {} }));
 }
 
@@ -87,7 +91,6 @@ function opened() {
   waitMs = FIRST_WAIT_MS;
   lastHeardAt = performance.now();
   if (tokens.size) send({ a: "subscribe", v: [...tokens] });
-  if (lastSequence) send({ a: "resume", seq: lastSequence });
   setState("open");
   // What happened while we were away is fetched, not guessed.
   if (hadConnection) document.body.dispatchEvent(new CustomEvent("fb:resumed"));
