@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
+import redis
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
@@ -78,18 +79,26 @@ class Hub:
         group = self._group_of(listener)
         if not group.add(listener):
             return False
-        user_id = listener.user_id
         self._listeners.add(listener)
-        self._users[user_id] += 1
+        self._users[listener.user_id] += 1
+        try:
+            await self._serve(listener)
+        except BaseException:
+            # Its socket never opens: nobody would take it from here.
+            with suppress(redis.RedisError):
+                await self.leave(listener)
+            raise
+        return True
+
+    async def _serve(self, listener: Listener) -> None:
         if not self._tasks:
             loops = (self._listen, self._watch_age, self._watch_access, self._check_told)
             self._tasks = [asyncio.create_task(forever(loop)) for loop in loops]
         elif self._pubsub is not None:
-            await self._attend(user_id)
+            await self._attend(listener.user_id)
         # Without Redis the page works all the same; prices come when it is back.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_listening.wait(), JOIN_SECONDS)
-        return True
 
     async def leave(self, listener: Listener) -> None:
         """Remove a socket, also one that was dropped; the last one ends the hub's work."""

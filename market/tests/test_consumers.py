@@ -5,6 +5,7 @@ from functools import partial
 
 import orjson
 import pytest
+import redis
 from autobahn.twisted.websocket import WebSocketServerFactory
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
@@ -405,6 +406,22 @@ async def test_what_happens_while_a_page_joins_is_told_once(
         assert heard == [2, 3]
         assert await socket.receive_nothing(timeout=0.1)
         assert len(reads) >= 2
+
+
+async def test_a_page_that_could_not_join_leaves_nothing_behind(cast, redis_client, monkeypatch):
+    async def gone(client, user_id, *, after):
+        raise redis.ConnectionError("gone")
+
+    async with page(cast[1]) as other:
+        with monkeypatch.context() as broken:
+            broken.setattr("market.private_events.missed_events", gone)
+            with pytest.raises(redis.ConnectionError):
+                await socket_of(cast[0]).connect()
+        assert [each.user_id for each in current_hub()._listeners] == [cast[1].pk]
+        async with page(cast[0]) as socket:
+            push_event(cast[0].pk, "balance", {"n": 1})
+            assert (await said(socket))["data"] == {"n": 1}
+        assert await other.receive_nothing(timeout=0.1)
 
 
 async def test_the_protocol_is_found_under_the_session_wrapper():
