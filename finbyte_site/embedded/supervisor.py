@@ -23,7 +23,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 MARK = "FINBYTE_COPY"
 LOG_BYTES = 10_000_000
 LOG_FILES = 3
-READ_BYTES = 65_536
+# All that a pipe holds.
+PIPE_BYTES = 65_536
 GRACE_SECONDS = 10.0
 ASK_AGAIN_SECONDS = 0.1
 
@@ -151,7 +152,7 @@ def _watcher(layout: Layout, plan: ProcessPlan, environment: dict[str, str]) -> 
 
 
 def _let_go(*, watcher: Watcher, process_pid: int, **_: object) -> bool:
-    """Take down the last words of a process that has died, then listen to it no more.
+    """Listen no more to a process that has died, and take down its last words.
 
     circus closes the pipes of the dead. Where a child of it still holds one there was no end of
     file, so that circus goes on listening to a number which is soon another process's: from then on
@@ -160,14 +161,15 @@ def _let_go(*, watcher: Watcher, process_pid: int, **_: object) -> bool:
     process, redirector = watcher.processes[process_pid], watcher.stream_redirector
     if redirector is None:
         return True
+    redirector.remove_redirections(process)
     for name, pipe in redirector.get_process_pipes(process):
         if pipe.closed:
             continue
         os.set_blocking(pipe.fileno(), False)
+        # Once only: a child that goes on talking must not keep us here.
         with suppress(BlockingIOError):
-            while data := os.read(pipe.fileno(), READ_BYTES):
+            if data := os.read(pipe.fileno(), PIPE_BYTES):
                 redirector.redirect[name]({"data": data, "pid": process_pid, "name": name})
-    redirector.remove_redirections(process)
     return True
 
 
